@@ -6,7 +6,6 @@ never a customer's data. The facts are attributes too, so that callers need not 
 """
 
 # Names say what happened; an "Error" behind each would add nothing.
-# ruff: noqa: N818
 
 from __future__ import annotations
 

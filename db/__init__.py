@@ -1,0 +1,1 @@
+"""The warehouse edge: connections, named queries, migrations and COPY."""

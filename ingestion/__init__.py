@@ -1,0 +1,1 @@
+"""Lake objects into ``raw``: exactly once, whatever is killed, repeated, late or concurrent."""

@@ -1,0 +1,69 @@
+-- name: live_objects
+-- The state of the truth per key of one source: one row per key that was read and not superseded.
+SELECT object_key, etag
+FROM raw.lake_objects
+WHERE source = :source AND state <> 'SUPERSEDED'
+
+-- name: watermark
+-- How far the listing of a source has come (at most one row).
+SELECT watermark, listed_all_at
+FROM identity.ingestion_watermarks
+WHERE source = :source
+
+-- name: move_watermark
+-- Record what was listed; the mark never moves backwards.
+INSERT INTO identity.ingestion_watermarks AS marks (source, watermark, listed_all_at, run_id)
+VALUES (:source, :watermark, :listed_all_at, :run_id)
+ON CONFLICT (source) DO UPDATE
+SET watermark = greatest(marks.watermark, excluded.watermark),
+    listed_all_at = greatest(marks.listed_all_at, excluded.listed_all_at),
+    updated_at = clock_timestamp(),
+    run_id = excluded.run_id
+
+-- name: supersede
+-- The key came back with other content: what was read of it before no longer counts.
+UPDATE raw.lake_objects
+SET state = 'SUPERSEDED', reason = 'content changed in run ' || :run_id
+WHERE object_key = :object_key AND state <> 'SUPERSEDED'
+
+-- name: open_object
+-- The ledger row of an object, in the transaction that loads its rows; counts follow.
+INSERT INTO raw.lake_objects
+    (source, object_key, etag, size_bytes, last_modified, object_at, state, rows_n, rejected_n,
+     run_id)
+VALUES
+    (:source, :object_key, :etag, :size_bytes, :last_modified, :object_at, 'LOADED', 0, 0, :run_id)
+RETURNING object_id
+
+-- name: close_object
+-- The counts and the final state of an object.
+UPDATE raw.lake_objects
+SET state = :state, reason = :reason, rows_n = :rows_n, rejected_n = :rejected_n
+WHERE object_id = :object_id
+
+-- name: drop_rows
+-- Take the good lines of an object out again when it is refused as a whole; its bad ones stay in
+-- quarantine to be looked at. {table} is quoted by the caller.
+DELETE FROM {table} WHERE object_id = %s
+
+-- name: source_table_exists
+-- Whether the table of a source is there.
+SELECT to_regclass('raw.' || quote_ident(:table)) IS NOT NULL
+
+-- name: create_source_table
+-- The raw table of a source: one row per valid line of each of its objects, payload untouched.
+-- Whether a row counts is its object's state in raw.lake_objects, so that superseding or retracting
+-- an object is one row's change. {table} and {index} are quoted by the caller.
+CREATE TABLE {table} (
+    object_id        bigint NOT NULL,
+    line_no          integer NOT NULL,
+    run_id           bigint NOT NULL,
+    source_record_id text NOT NULL,
+    event_at         timestamptz NOT NULL,
+    is_deleted       boolean NOT NULL,
+    payload          json NOT NULL,
+    PRIMARY KEY (object_id, line_no)
+);
+CREATE INDEX {index} ON {table} (source_record_id);
+COMMENT ON TABLE {table} IS
+    'One row per valid line of each lake object of this source, payload as it came. Writer: ingestion.';

@@ -1,0 +1,209 @@
+"""One lake line: either a record with its id and time, or a reason why it is none."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from mdm.config import Source
+from mdm.errors import MdmError
+
+_CHUNK = 1 << 22
+_KEPT_OF_A_LONG_LINE = 1 << 16
+_CONTROL = dict.fromkeys(range(32))
+
+
+class CorruptObject(MdmError):
+    """An object's bytes cannot be read as what its name says (a truncated gzip, for example)."""
+
+
+class Readable(Protocol):
+    """A binary stream."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Line(NamedTuple):
+    """A physical line of an object, 1-based; ``too_long`` lines hold only their beginning."""
+
+    number: int
+    content: bytes
+    too_long: bool
+
+
+class Record(NamedTuple):
+    """A valid line: what raw keeps of it besides the payload itself."""
+
+    source_record_id: str
+    event_at: str | None
+    is_deleted: bool
+
+
+class Rejection(NamedTuple):
+    """Why a line is no record: a reason to count by and a detail to look at."""
+
+    reason: str
+    detail: str | None = None
+
+
+def read_lines(stream: Readable, *, gzipped: bool, max_bytes: int) -> Iterator[Line]:
+    """The non-blank lines of an object, in bounded memory.
+
+    A byte order mark and carriage returns at line ends are not part of a line. Raises
+    CorruptObject when a gzip stream is damaged or ends early.
+    """
+    source: Any = gzip.GzipFile(fileobj=stream) if gzipped else stream  # type: ignore[call-overload]
+    number, rest, skipping = 0, b"", False
+    first = True
+    while True:
+        try:
+            chunk = source.read(_CHUNK)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise CorruptObject(f"damaged gzip: {error}") from error
+        if first:
+            chunk, first = chunk.removeprefix(b"\xef\xbb\xbf"), False
+        if not chunk:
+            break
+        pieces = chunk.split(b"\n")
+        if skipping and len(pieces) > 1:
+            pieces, skipping, rest = pieces[1:], False, b""
+        if skipping:
+            continue
+        pieces[0] = rest + pieces[0]
+        rest = pieces.pop()
+        for piece in pieces:
+            number += 1
+            if piece and not piece.isspace():
+                long = len(piece) > max_bytes
+                yield Line(number, piece[:_KEPT_OF_A_LONG_LINE] if long else piece, long)
+        if len(rest) > max_bytes:
+            number += 1
+            yield Line(number, rest[:_KEPT_OF_A_LONG_LINE], too_long=True)
+            rest, skipping = b"", True
+    if rest and not rest.isspace():
+        yield Line(number + 1, rest, too_long=False)
+
+
+def parser(source: Source) -> Callable[[bytes], Record | Rejection]:
+    """A function that reads one line as a record of ``source``."""
+    id_path = source.record_id.split(".")
+    time_path = source.event_time.split(".") if source.event_time else None
+    date_order = source.date_order or "DMY"
+
+    def parse(line: bytes) -> Record | Rejection:
+        try:
+            document = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            return _why_not_json(line, error)
+        if type(document) is not dict:
+            return Rejection("not an object", f"a JSON {type(document).__name__}")
+        record_id = _at(document, id_path)
+        if type(record_id) is not str:
+            record_id = _id_text(record_id, line, id_path)
+        record_id = record_id.strip() if record_id else ""
+        if not record_id:
+            return Rejection("no record id", f"{source.record_id} is missing or empty")
+        # control characters in ids are always an accident, and COPY uses two of them as marks
+        if not record_id.isprintable() and record_id.translate(_CONTROL) != record_id:
+            return Rejection("record id with control characters", source.record_id)
+        if b"\\u0000" in line and _holds_nul(document):
+            return Rejection("NUL character", "PostgreSQL text cannot hold U+0000")
+        event_at = None
+        if time_path is not None:
+            event_at = instant(_at(document, time_path), date_order)
+        return Record(record_id, event_at, document.get("_deleted") is True)
+
+    return parse
+
+
+def _at(document: Any, path: list[str]) -> Any:
+    for part in path:
+        if type(document) is not dict:
+            return None
+        document = document.get(part)
+    return document
+
+
+def _id_text(value: Any, line: bytes, path: list[str]) -> str | None:
+    """A numeric id exactly as the line writes it (1e5 stays 1e5, 007 cannot be JSON)."""
+    if value is None or type(value) in (bool, dict, list):
+        return None
+    if type(value) is int:
+        return str(value)
+    exact = json.loads(line, parse_float=str, parse_int=str)
+    return str(_at(exact, path))
+
+
+def _why_not_json(line: bytes, error: orjson.JSONDecodeError) -> Rejection:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        return Rejection("invalid UTF-8", f"byte {wrong.start + 1}: {wrong.reason}")
+    return Rejection("not JSON", f"column {error.colno}: {error.msg.partition(':')[0]}")
+
+
+def _holds_nul(document: Any) -> bool:
+    waiting = [document]  # a stack of our own: a line may nest deeper than Python recurses
+    while waiting:
+        value = waiting.pop()
+        if type(value) is str:
+            if "\x00" in value:
+                return True
+        elif type(value) is dict:
+            waiting.extend(value)
+            waiting.extend(value.values())
+        elif type(value) is list:
+            waiting.extend(value)
+    return False
+
+
+_FORMATS = {
+    "DMY": ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y"),
+    "MDY": ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y"),
+    "YMD": ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d"),
+}
+_EPOCH_MS = 100_000_000_000  # seconds up to the year 5138; what is above counts milliseconds
+
+
+def instant(value: Any, date_order: str) -> str | None:
+    """``value`` as an ISO instant in UTC; None when it cannot be read as a time.
+
+    Reads ISO 8601, seconds or milliseconds since 1970, and dates in the source's order. A time
+    without zone is UTC.
+    """
+    if type(value) is str:
+        try:
+            return _utc(datetime.fromisoformat(value))
+        except ValueError:
+            pass
+        text = value.strip().replace(".", "/").replace("-", "/")
+        for form in _FORMATS[date_order]:
+            try:
+                return _utc(datetime.strptime(text, form))
+            except ValueError:
+                continue
+        if not text.isdigit():
+            return None
+        value = int(text)
+    if type(value) in (int, float):
+        seconds = value / 1000 if abs(value) >= _EPOCH_MS else value
+        try:
+            return datetime.fromtimestamp(seconds, UTC).isoformat()
+        except (OverflowError, OSError, ValueError):
+            return None
+    return None
+
+
+def _utc(moment: datetime) -> str | None:
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC).isoformat()
+    except OverflowError:
+        return None

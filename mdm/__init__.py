@@ -1,0 +1,1 @@
+"""What every phase shares: configuration, runs, lake, services, errors and the command line."""

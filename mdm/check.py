@@ -1,0 +1,94 @@
+"""The invariants of docs/design.md: each a query that returns no rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from db.queries import load, query
+from mdm.errors import CheckFailed
+from mdm.phases import Phase
+
+#: Rooms that own tables and say what must hold in them.
+_FILES = (
+    "ingestion/invariants.sql",
+    "staging/invariants.sql",
+    "matching/invariants.sql",
+    "identity/invariants.sql",
+    "gold/invariants.sql",
+)
+_TITLE = re.compile(r"^-- title: *(.+?) *$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """One thing that must always hold, as a query for what breaks it."""
+
+    name: str
+    title: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an invariant's query found: how many rows break it and one of them (ids, no data)."""
+
+    name: str
+    title: str
+    broken: int
+    example: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing breaks the invariant."""
+        return self.broken == 0
+
+
+def invariants() -> Iterator[Invariant]:
+    """All invariants, room by room."""
+    for file in _FILES:
+        for name, sql in load(file).items():
+            title = _TITLE.search(sql)
+            yield Invariant(name.removeprefix("inv_"), title[1] if title else name, sql)
+
+
+def run(conn: Connection) -> tuple[Finding, ...]:
+    """What every invariant finds in the warehouse as this transaction sees it."""
+    findings = []
+    for invariant in invariants():
+        rows = conn.execute(text(f"SELECT * FROM ({invariant.sql}\n) AS broken LIMIT 1000")).all()
+        example = str(dict(rows[0]._mapping)) if rows else None
+        findings.append(Finding(invariant.name, invariant.title, len(rows), example))
+    return tuple(findings)
+
+
+def is_due(publishing: Sequence[Phase]) -> bool:
+    """Whether these phases leave identity, gold, history and events in agreement.
+
+    A person who runs one of them alone (``--to gold``) stands between two states on purpose.
+    """
+    return {"history", "events"} <= {phase.name for phase in publishing}
+
+
+def hold(conn: Connection, *, changed: bool) -> tuple[Finding, ...]:
+    """What the invariants say about a run that is about to be published.
+
+    A run that changed nothing is not looked at again when the run before was found in order.
+    Raises CheckFailed when one is broken, so that the caller's transaction is rolled back.
+    """
+    if not changed and (before := _last_findings(conn)):
+        return before
+    findings = run(conn)
+    broken = [finding.name for finding in findings if not finding.holds]
+    if broken:
+        raise CheckFailed(broken)
+    return findings
+
+
+def _last_findings(conn: Connection) -> tuple[Finding, ...]:
+    """The findings of the run before, if it ended well and looked at the invariants."""
+    stored = conn.execute(query("mdm/runs.sql", "last_findings")).scalar() or []
+    return tuple(Finding(**finding) for finding in stored)

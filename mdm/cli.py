@@ -1,0 +1,128 @@
+"""``mdm``: the command line. Answers go to stdout, everything else to stderr.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 held back for a decision, 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mdm.app import App, say
+from mdm.errors import MdmError
+
+#: Subcommand -> module that holds it; imported only when called, so that each starts fast.
+_COMMANDS = {
+    "run": "mdm.commands.run",
+    "load": "mdm.commands.load",
+    "sql": "mdm.commands.query",
+    "psql": "mdm.commands.query",
+    "evaluate": "mdm.commands.evaluate",
+    "explain": "mdm.commands.explain",
+    "train": "mdm.commands.models",
+    "models": "mdm.commands.models",
+    "check": "mdm.commands.check",
+    "services": "mdm.commands.services",
+    "overrides": "mdm.commands.steward",
+    "link": "mdm.commands.steward",
+    "unlink": "mdm.commands.steward",
+    "undo": "mdm.commands.steward",
+    "runs": "mdm.commands.runs",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in _COMMANDS if _exists(_COMMANDS[name])]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _COMMANDS.get(cmd_name)
+        if module is None or not _exists(module):
+            return None
+        command: click.Command = getattr(importlib.import_module(module), f"{cmd_name}_command")
+        return command
+
+
+def _exists(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="MDM_CONFIG",
+    default=Path("mdm.toml"),
+    show_default=True,
+    show_envvar=True,
+    help="The configuration: sources, attributes, matching, survivorship, quality.",
+)
+@click.option("--verbose", is_flag=True, help="Show the traceback of a failure.")
+@click.version_option(package_name="customer-master")
+@click.pass_context
+def cli(ctx: click.Context, config_path: Path, verbose: bool) -> None:
+    """One golden customer table out of many systems.
+
+    \b
+    Example:  mdm run
+              mdm sql "SELECT * FROM gold.dim_customers LIMIT 5"
+    """
+    ctx.obj = App(config_path=config_path, verbose=verbose)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(words))
+
+
+def run_phase(phase: str, words: Sequence[str]) -> None:
+    """Run one phase alone, as its own script does, and leave with its exit code."""
+    if words and words[0] == "--config":
+        own, words = list(words[:2]), words[2:]
+    else:
+        own = []
+    sys.exit(_run([*own, "run", "--from", phase, "--to", phase, *words]))
+
+
+def _run(words: list[str]) -> int:
+    verbose = "--verbose" in words
+    try:
+        cli.main(words, prog_name="mdm", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        say("\nInterrupted. What was finished is kept; run the same command again to go on.")
+        return 130
+    except BrokenPipeError:
+        # the reader (head, less) has enough; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MdmError as error:
+        say(f"Error: {error}")
+        if verbose:
+            traceback.print_exc()
+        return error.exit_code
+    except Exception as error:
+        say(f"Unexpected {type(error).__name__}: {str(error).strip().splitlines()[:1]}")
+        if verbose:
+            traceback.print_exc()
+        else:
+            say("This is a fault of the program. Call again with `mdm --verbose …` to see where.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    main()

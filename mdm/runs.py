@@ -1,0 +1,138 @@
+"""The run ledger: one run at a time, each phase on record, and one boundary instant per run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine
+
+from db.queries import query
+from mdm.errors import LockedError
+from mdm.phases import Phase, PhaseReport
+
+_FILE = "mdm/runs.sql"
+_LOCK_KEY = 7_202_610  # any fixed number, the same in every process that shares the warehouse
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the pipeline: its number and the boundary instant its history versions carry."""
+
+    run_id: int
+    as_of: datetime
+
+
+class RunLedger:
+    """Writes ``ops.runs`` and ``ops.phase_runs`` on a connection of its own, so that what a failed
+    run did is on record even where its work was rolled back."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the one-run-at-a-time lock of this warehouse.
+
+        The lock belongs to a database session: it goes when the process dies, however it dies.
+        Raises LockedError that names the run and process holding it.
+        """
+        with self._engine.connect() as conn:
+            if not conn.execute(query(_FILE, "try_lock"), {"key": _LOCK_KEY}).scalar():
+                raise LockedError("The warehouse", holder=self._holder(conn))
+            try:
+                yield
+            finally:
+                with contextlib.suppress(Exception):  # a lost session has already let go of it
+                    conn.execute(query(_FILE, "unlock"), {"key": _LOCK_KEY})
+
+    def _holder(self, conn: Connection) -> str:
+        row = conn.execute(query(_FILE, "running")).one_or_none()
+        if row is None:
+            return "another mdm command that is just starting"
+        return (
+            f"run {row.run_id} (process {row.pid} on {row.host}, since {row.started_at:%F %T %Z})"
+        )
+
+    def start(self, command: str, *, config_hash: str) -> Run:
+        """A new run on record. Runs that died without saying so are marked FAILED first."""
+        with self._engine.connect() as conn:
+            conn.execute(query(_FILE, "close_dead_runs"))
+            row = conn.execute(
+                query(_FILE, "start_run"),
+                {
+                    "command": command,
+                    "config_hash": config_hash,
+                    "code_version": code_version(),
+                    "host": platform.node() or "unknown",
+                    "pid": os.getpid(),
+                },
+            ).one()
+        return Run(row.run_id, row.as_of)
+
+    def phase_done(
+        self, run: Run, phase: Phase, report: PhaseReport, *, started_at: datetime, seconds: float
+    ) -> None:
+        """Put a finished phase on record."""
+        with self._engine.connect() as conn:
+            conn.execute(
+                query(_FILE, "phase_done"),
+                {
+                    "run_id": run.run_id,
+                    "phase": phase.name,
+                    "position": phase.position,
+                    "started_at": started_at,
+                    "seconds": seconds,
+                    "rows_in": report.rows_in,
+                    "rows_out": report.rows_out,
+                    "rows_rejected": report.rows_rejected,
+                    "detail": dumps(report.detail),
+                },
+            )
+
+    def finish(
+        self, run: Run, *, report: dict[str, Any] | None = None, error: str | None = None
+    ) -> None:
+        """End a run: DONE with its report, or FAILED with its error."""
+        with self._engine.connect() as conn:
+            conn.execute(
+                query(_FILE, "finish_run"),
+                {
+                    "run_id": run.run_id,
+                    "state": "DONE" if error is None else "FAILED",
+                    "error": error,
+                    "report": None if report is None else dumps(report),
+                },
+            )
+
+
+def dumps(document: Any) -> str:
+    """``document`` as JSON text; dates, decimals and numpy numbers included."""
+    return orjson.dumps(
+        document, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    ).decode()
+
+
+def code_version() -> str:
+    """The version of this code: the package's, with the commit where it runs from a checkout."""
+    version = metadata.version("customer-master")
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return version
+    described = subprocess.run(
+        ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    commit = described.stdout.strip()
+    return f"{version}+{commit}" if described.returncode == 0 and commit else version

@@ -1,0 +1,30 @@
+-- name: inv_objects_staged
+-- title: 1 Every lake object has reached staging in its present state
+SELECT objects.object_id, objects.state
+FROM raw.lake_objects AS objects
+LEFT JOIN staging.staged_objects AS staged USING (object_id)
+WHERE (objects.state = 'LOADED' AND staged.state IS DISTINCT FROM 'LOADED')
+   OR (objects.state <> 'LOADED' AND staged.state = 'LOADED')
+
+-- name: inv_records_from_live_objects
+-- title: 1 No record stands on an object that no longer counts
+SELECT records.record_id, records.object_id
+FROM staging.records AS records
+JOIN raw.lake_objects AS objects USING (object_id)
+WHERE NOT records.is_deleted AND objects.state <> 'LOADED'
+
+-- name: inv_records_have_profiles
+-- title: 2 Every live record is an identity input with a profile
+SELECT records.record_id
+FROM staging.live_records AS records
+LEFT JOIN staging.identity_inputs AS inputs USING (record_id)
+LEFT JOIN staging.profiles AS profiles ON profiles.profile_id = inputs.profile_id
+WHERE profiles.profile_id IS NULL
+   OR inputs.change_seq IS DISTINCT FROM records.change_seq
+
+-- name: inv_inputs_have_records
+-- title: 2 No identity input outlives its record
+SELECT inputs.record_id
+FROM staging.identity_inputs AS inputs
+LEFT JOIN staging.live_records AS records USING (record_id)
+WHERE records.record_id IS NULL

@@ -1,0 +1,113 @@
+"""One lake line: record or reason."""
+
+from __future__ import annotations
+
+import gzip
+import io
+
+import pytest
+
+from ingestion.lines import CorruptObject, Record, Rejection, instant, parser, read_lines
+from mdm.config import Source
+
+SOURCE = Source.model_validate(
+    {"table": "t", "record_id": "meta.id", "event_time": "at", "fields": {"email": "email"}}
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b'{"meta": {"id": "A1"}}', Record("A1", None, False)),
+        (b'{"meta": {"id": " A1 "}}', Record("A1", None, False)),
+        (b'{"meta": {"id": 7}}', Record("7", None, False)),
+        (b'{"meta": {"id": 1e5}}', Record("1e5", None, False)),
+        (
+            b'{"meta": {"id": 12345678901234567890123}}',
+            Record("12345678901234567890123", None, False),
+        ),
+        (b'{"meta": {"id": "A"}, "_deleted": true}', Record("A", None, True)),
+        (b'{"meta": {"id": "A"}, "_deleted": "true"}', Record("A", None, False)),
+        (
+            b'{"meta": {"id": "A"}, "at": "2026-01-02T03:04:05+02:00"}',
+            Record("A", "2026-01-02T01:04:05+00:00", False),
+        ),
+    ],
+)
+def test_a_record(line: bytes, expected: Record) -> None:
+    assert parser(SOURCE)(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "not JSON"),
+        (b'{"meta": {"id": NaN}}', "not JSON"),
+        (b"[1]", "not an object"),
+        (b'"text"', "not an object"),
+        (b"{}", "no record id"),
+        (b'{"meta": 3}', "no record id"),
+        (b'{"meta": {"id": null}}', "no record id"),
+        (b'{"meta": {"id": "  "}}', "no record id"),
+        (b'{"meta": {"id": true}}', "no record id"),
+        (b'{"meta": {"id": ["x"]}}', "no record id"),
+        (b'{"meta": {"id": "a\xff"}}', "invalid UTF-8"),
+        (b'{"meta": {"id": "a\\u0001b"}}', "record id with control characters"),
+        (b'{"meta": {"id": "A"}, "x": ["a\\u0000"]}', "NUL character"),
+        (b'{"meta": {"id": "A"}, "x": "\\ud800"}', "not JSON"),
+    ],
+)
+def test_a_reason(line: bytes, reason: str) -> None:
+    found = parser(SOURCE)(line)
+    assert isinstance(found, Rejection)
+    assert found.reason == reason
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
+    assert isinstance(parser(SOURCE)(rb'{"meta": {"id": "A"}, "x": "\\u0000"}'), Record)
+
+
+@pytest.mark.parametrize(
+    ("value", "order", "expected"),
+    [
+        ("2026-01-02", "DMY", "2026-01-02T00:00:00+00:00"),
+        ("2026-01-02T03:04:05Z", "DMY", "2026-01-02T03:04:05+00:00"),
+        ("02/01/2026 10:00", "DMY", "2026-01-02T10:00:00+00:00"),
+        ("01/02/2026", "MDY", "2026-01-02T00:00:00+00:00"),
+        (1_767_312_000, "DMY", "2026-01-02T00:00:00+00:00"),
+        (1_767_312_000_000, "DMY", "2026-01-02T00:00:00+00:00"),
+        ("1767312000", "DMY", "2026-01-02T00:00:00+00:00"),
+        ("soon", "DMY", None),
+        (None, "DMY", None),
+        (["2026-01-02"], "DMY", None),
+        (1e300, "DMY", None),
+    ],
+)
+def test_instants(value: object, order: str, expected: str | None) -> None:
+    assert instant(value, order) == expected
+
+
+def lines_of(data: bytes, *, gzipped: bool = False, limit: int = 1 << 20) -> list[tuple]:
+    return [tuple(line) for line in read_lines(io.BytesIO(data), gzipped=gzipped, max_bytes=limit)]
+
+
+def test_lines_keep_their_physical_numbers() -> None:
+    data = b"\xef\xbb\xbfone\r\n\n  \ntwo\nthree"
+    assert lines_of(data) == [(1, b"one\r", False), (4, b"two", False), (5, b"three", False)]
+
+
+def test_an_overlong_line_is_cut_and_the_next_one_is_read() -> None:
+    data = b"short\n" + b"x" * (9 << 20) + b"\nafter\n"
+    found = lines_of(data, limit=1 << 20)
+    assert [(number, long) for number, _, long in found] == [(1, False), (2, True), (3, False)]
+    assert found[2][1] == b"after"
+    assert len(found[1][1]) == 1 << 16
+
+
+def test_gzip_is_read_and_a_truncated_one_is_refused() -> None:
+    packed = gzip.compress(b"one\ntwo\n" * 1000)
+    assert len(lines_of(packed, gzipped=True)) == 2000
+    with pytest.raises(CorruptObject, match="damaged gzip"):
+        lines_of(packed[:-20], gzipped=True)
+    with pytest.raises(CorruptObject, match="damaged gzip"):
+        lines_of(b"no gzip at all", gzipped=True)
