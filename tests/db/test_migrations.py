@@ -1,0 +1,42 @@
+"""The schema comes from numbered files, each applied once and never edited afterwards."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from db import migrations
+from mdm.errors import MdmError
+
+
+def test_a_current_schema_is_left_alone(engine: Engine) -> None:
+    assert migrations.apply(engine) == []
+
+
+def test_every_file_is_on_record(conn: Connection) -> None:
+    recorded = conn.execute(text("SELECT name FROM ops.schema_migrations ORDER BY name")).scalars()
+    assert list(recorded) == [migration.name for migration in migrations.migrations()]
+
+
+def test_an_edited_file_is_refused(engine: Engine) -> None:
+    with engine.begin() as conn:
+        conn.execute(text("UPDATE ops.schema_migrations SET checksum = 'x' WHERE name LIKE '020%'"))
+    with pytest.raises(MdmError, match=r"020_raw\.sql was changed after"):
+        migrations.apply(engine)
+
+
+def test_every_table_view_and_function_says_what_it_is(conn: Connection) -> None:
+    silent = conn.execute(
+        text(
+            """
+            SELECT classes.relnamespace::regnamespace || '.' || classes.relname
+            FROM pg_class AS classes
+            WHERE classes.relnamespace::regnamespace::text IN
+                      ('ops', 'raw', 'staging', 'identity', 'gold')
+              AND classes.relkind IN ('r', 'v', 'm', 'p')
+              AND obj_description(classes.oid, 'pg_class') IS NULL
+            ORDER BY 1
+            """
+        )
+    ).scalars()
+    assert list(silent) == []
