@@ -1,0 +1,46 @@
+"""Placeholders: what the list holds, in any spelling."""
+
+import pytest
+
+from staging.placeholders import Placeholders
+
+PLACEHOLDERS = Placeholders(
+    ("n/a", "unknown", "not provided"),
+    {
+        "email": ("test@test.com", "noreply@*", "*@example.invalid"),
+        "phone": ("0000000000", "1234567890"),
+        "date_of_birth": ("1900-01-01",),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "expected"),
+    [
+        ("city", "N/A", True),
+        ("city", "n.a.", True),
+        ("city", "Not Provided", True),
+        ("city", "--", True),
+        ("city", "?", True),
+        ("city", "Nancy", False),
+        ("email", "TEST@test.com", True),
+        ("email", "noreply@shop.com", True),
+        ("email", "anna@example.invalid", True),
+        ("email", "unknown", True),
+        ("email", "latest@test.com", False),
+        ("phone", "(000) 000-0000", True),
+        ("phone", "123-456-7890", True),
+        ("phone", "415-555-0101", False),
+        ("date_of_birth", "1900-01-01", True),
+        ("date_of_birth", "1900-01-02", False),
+        ("family_name", "1234567890", False),
+    ],
+)
+def test_holds(attribute: str, value: str, expected: bool) -> None:
+    assert PLACEHOLDERS.holds(attribute, value) is expected
+
+
+def test_an_empty_list_still_refuses_bare_punctuation() -> None:
+    nothing = Placeholders((), {})
+    assert nothing.holds("city", "...")
+    assert not nothing.holds("city", "n/a")
