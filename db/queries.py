@@ -1,7 +1,7 @@
 """Named SQL: every statement of the project is in a ``.sql`` file beside the phase that runs it.
 
-A file holds queries, each introduced by ``-- name: query_name`` and a sentence on purpose and grain.
-The idea (named queries in a file, a loader of a few lines) is aiosql's and procrastinate's.
+A file holds queries, each introduced by ``-- name: query_name`` and a sentence on purpose and
+grain. The idea (named queries in a file, a loader of a few lines) is aiosql's and procrastinate's.
 """
 
 from __future__ import annotations

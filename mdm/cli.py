@@ -35,6 +35,7 @@ _COMMANDS = {
     "unlink": "mdm.commands.steward",
     "undo": "mdm.commands.steward",
     "runs": "mdm.commands.runs",
+    "data-model": "mdm.commands.data_model",
 }
 
 
@@ -46,7 +47,9 @@ class _Lazy(click.Group):
         module = _COMMANDS.get(cmd_name)
         if module is None or not _exists(module):
             return None
-        command: click.Command = getattr(importlib.import_module(module), f"{cmd_name}_command")
+        command: click.Command = getattr(
+            importlib.import_module(module), f"{cmd_name.replace('-', '_')}_command"
+        )
         return command
 
 

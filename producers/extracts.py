@@ -49,16 +49,20 @@ def open_extract(path: Path, *, json_path: str | None = None) -> Iterator[tuple[
         raw = path.open("rb")
     except OSError as error:
         raise BadInput(str(path), problem=error.strerror or "cannot be read") from error
-    with raw:
-        gzipped = path.suffix.lower() == ".gz"
-        stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if gzipped else raw
+    with contextlib.ExitStack() as open_files:
+        open_files.enter_context(raw)
+        stream: BinaryIO = raw
+        if path.suffix.lower() == ".gz":
+            stream = cast(BinaryIO, open_files.enter_context(gzip.GzipFile(fileobj=raw)))
         try:
             if kind == "json":
                 extract = _json(path, stream, json_path)
             elif kind in ("jsonl", "ndjson"):
                 extract = Extract("JSON lines", _json_lines(stream))
             else:
-                extract = _csv(path, stream, "\t" if kind == "tsv" else None)
+                delimiter = "\t" if kind == "tsv" else None
+                text, extract = _csv(path, stream, delimiter)
+                open_files.enter_context(text)
             yield extract, raw
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise BadInput(str(path), problem=f"damaged gzip: {error}") from error
@@ -138,7 +142,8 @@ def _is_records(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
 
 
-def _csv(path: Path, stream: BinaryIO, delimiter: str | None) -> Extract:
+def _csv(path: Path, stream: BinaryIO, delimiter: str | None) -> tuple[io.TextIOWrapper, Extract]:
+    """The text file over ``stream``, for the caller to close, and what is read from it."""
     sample = stream.read(_SAMPLE)
     stream.seek(0)
     if b"\x00" in sample and not sample.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -149,15 +154,18 @@ def _csv(path: Path, stream: BinaryIO, delimiter: str | None) -> Extract:
     text = io.TextIOWrapper(stream, encoding=encoding, newline="")
     reader = csv.reader(text, delimiter=delimiter)
     header = [name.strip() for name in next(reader, [])]
-    if not any(header):
-        raise BadInput(str(path), problem="empty: there is no header line")
     twice = {name for name in header if header.count(name) > 1}
-    if twice:
-        raise BadInput(str(path), problem=f"columns named twice: {', '.join(sorted(twice))}")
-    shown = {"\t": "tab"}.get(delimiter, repr(delimiter))
-    return Extract(
-        f"CSV, {encoding}, delimiter {shown}, {len(header)} columns", _csv_rows(header, reader)
-    )
+    problem = None
+    if not any(header):
+        problem = "empty: there is no header line"
+    elif twice:
+        problem = f"columns named twice: {', '.join(sorted(twice))}"
+    if problem is not None:
+        text.close()
+        raise BadInput(str(path), problem=problem)
+    shown = "tab" if delimiter == "\t" else repr(delimiter)
+    description = f"CSV, {encoding}, delimiter {shown}, {len(header)} columns"
+    return text, Extract(description, _csv_rows(header, reader))
 
 
 def _csv_rows(header: list[str], reader: Iterator[list[str]]) -> Iterator[bytes]:
