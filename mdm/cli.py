@@ -34,6 +34,8 @@ _COMMANDS = {
     "link": "mdm.commands.steward",
     "unlink": "mdm.commands.steward",
     "undo": "mdm.commands.steward",
+    "retract": "mdm.commands.retract",
+    "restore": "mdm.commands.retract",
     "runs": "mdm.commands.runs",
     "data-model": "mdm.commands.data_model",
 }

@@ -22,6 +22,7 @@ from mdm.runs import Run, RunLedger
 from mdm.warehouse import Warehouse
 
 Listener = Callable[[Phase, "PhaseReport | None", float], None]
+Preparation = Callable[[Connection, RunContext], None]
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,12 @@ class Pipeline:
         full: bool = False,
         demo: DemoOptions | None = None,
         opened_in: float = 0.0,
+        prepare: Preparation | None = None,
     ) -> RunReport:
         """The report of a run of ``phases``, on record as DONE or FAILED.
 
+        ``prepare`` is done first, under the lock and in a transaction of its own: a decision that
+        the phases then carry out.
         ``opened_in`` is the time that opening the warehouse took, told as phase 0's. Raises
         LockedError when a run is under way, CheckFailed when the outcome breaks an invariant (then
         nothing of it was published), PhaseFailed or the phase's own MdmError when a phase stops.
@@ -98,7 +102,11 @@ class Pipeline:
         with ledger.lock():
             run = ledger.start(command, config_hash=self.config.digest)
             try:
-                report = self._run(ledger, run, phases, full=full, demo=demo, opened_in=opened_in)
+                context = self._context(run, full=full, demo=demo)
+                if prepare is not None:
+                    with self.warehouse.engine.begin() as conn:
+                        prepare(conn, context)
+                report = self._run(ledger, run, phases, context, opened_in=opened_in)
             except BaseException as error:
                 with contextlib.suppress(Exception):  # the first error is the one to tell
                     ledger.finish(run, error=str(error) or type(error).__name__)
@@ -106,17 +114,8 @@ class Pipeline:
             ledger.finish(run, report=report.as_json())
             return report
 
-    def _run(
-        self,
-        ledger: RunLedger,
-        run: Run,
-        phases: Sequence[Phase],
-        *,
-        full: bool,
-        demo: DemoOptions | None,
-        opened_in: float,
-    ) -> RunReport:
-        context = RunContext(
+    def _context(self, run: Run, *, full: bool, demo: DemoOptions | None) -> RunContext:
+        return RunContext(
             run_id=run.run_id,
             as_of=run.as_of,
             config=self.config,
@@ -126,6 +125,16 @@ class Pipeline:
             full=full,
             demo=demo,
         )
+
+    def _run(
+        self,
+        ledger: RunLedger,
+        run: Run,
+        phases: Sequence[Phase],
+        context: RunContext,
+        *,
+        opened_in: float,
+    ) -> RunReport:
         started = time.monotonic()
         results: list[PhaseResult] = []
         findings: tuple[check.Finding, ...] = ()

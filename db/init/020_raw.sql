@@ -25,6 +25,18 @@ COMMENT ON TABLE raw.lake_objects IS 'The ledger: one row per lake object versio
 COMMENT ON COLUMN raw.lake_objects.object_at IS 'The hour its key names (dt=/hr=), else its last modification: the time of records that carry none.';
 COMMENT ON COLUMN raw.lake_objects.rows_n IS 'Valid lines; a REJECTED object keeps the number it would have had.';
 
+CREATE TABLE raw.object_decisions (
+    decision_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    object_id   bigint NOT NULL REFERENCES raw.lake_objects,
+    verdict     text NOT NULL CHECK (verdict IN ('RETRACT', 'RESTORE')),
+    decided_by  text NOT NULL CHECK (btrim(decided_by) <> ''),
+    reason      text NOT NULL CHECK (btrim(reason) <> ''),
+    decided_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    run_id      bigint NOT NULL
+);
+CREATE INDEX object_decisions_object ON raw.object_decisions (object_id);
+COMMENT ON TABLE raw.object_decisions IS 'One row per decision to take a delivery back or to restore it; append-only. Writer: ingestion.';
+
 CREATE TABLE raw.rejected_lines (
     object_id   bigint NOT NULL REFERENCES raw.lake_objects,
     line_no     integer NOT NULL,

@@ -43,7 +43,7 @@ def run_command(
     demo = app.config.demo
     options = DemoOptions(records or demo.records, demo.seed if seed is None else seed, day)
     with app.warehouse() as (warehouse, opened_in):
-        pipeline = Pipeline(warehouse, app.config, progress=bars, listener=_tell)
+        pipeline = Pipeline(warehouse, app.config, progress=bars, listener=tell)
         report = pipeline.run(
             phases,
             command=" ".join(["mdm", *sys.argv[1:]]),
@@ -60,7 +60,7 @@ def run_command(
         say(summary(warehouse, app.config, report))
 
 
-def _tell(phase: Phase, report: PhaseReport | None, seconds: float) -> None:
+def tell(phase: Phase, report: PhaseReport | None, seconds: float) -> None:
     """One line per phase: its name when it starts (to a terminal), its figures when it ends."""
     if report is None:
         if sys.stderr.isatty():
