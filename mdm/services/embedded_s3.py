@@ -180,14 +180,12 @@ def _launch(home: Path, secrets: Credentials, *, wanted: int) -> _Process:
     preferred = homes.remembered_port(home, "s3") or wanted
     for _attempt in range(5):
         port = homes.free_port(preferred)
-        child = _spawn(home, secrets, port)
-        homes.write_private(_pid_file(home), f"{child.pid} {port}\n")
-        if _wait_until_up(child, port):
+        pid = _spawn(home, secrets, port)
+        homes.write_private(_pid_file(home), f"{pid} {port}\n")
+        running = _wait_until_up(home)
+        if running is not None:
             homes.remember_port(home, "s3", port)
-            return _Process(psutil.Process(child.pid), port)
-        if child.poll() is None:
-            child.kill()
-        child.wait()
+            return running
     _pid_file(home).unlink(missing_ok=True)
     raise ServiceDown(
         SERVICE,
@@ -197,12 +195,15 @@ def _launch(home: Path, secrets: Credentials, *, wanted: int) -> _Process:
     )
 
 
-def _spawn(home: Path, secrets: Credentials, port: int) -> subprocess.Popen[bytes]:
-    """Start rclone in a session of its own; its keys go by environment, which `ps` hides."""
+def _spawn(home: Path, secrets: Credentials, port: int) -> int:
+    """Start rclone detached and return its pid.
+
+    A shell that ends at once stands between, so that the server is nobody's child: it hears no
+    Ctrl-C of ours and leaves no zombie. The keys go by environment, which `ps` hides.
+    """
     pair = io.StringIO()
-    csv.writer(pair, lineterminator="").writerow(
-        [f"{secrets.s3_access_key},{secrets.s3_secret_key}"]
-    )
+    keys = f"{secrets.s3_access_key},{secrets.s3_secret_key}"
+    csv.writer(pair, lineterminator="").writerow([keys])
     command = [
         str(binary()),
         "serve",
@@ -218,25 +219,32 @@ def _spawn(home: Path, secrets: Credentials, port: int) -> subprocess.Popen[byte
         str(lake(home)),
     ]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE")}
-    return subprocess.Popen(
-        command,
+    script = '"$@" </dev/null >/dev/null 2>&1 & echo $!'
+    shell = subprocess.run(
+        ["/bin/sh", "-c", script, "sh", *command],
         env=inherited | {"RCLONE_AUTH_KEY": pair.getvalue()},
         cwd="/",
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         start_new_session=True,
+        check=True,
+        text=True,
     )
+    return int(shell.stdout)
 
 
-def _wait_until_up(child: subprocess.Popen[bytes], port: int) -> bool:
+def _wait_until_up(home: Path) -> _Process | None:
+    """Return our server once it answers; None if it has ended, as on a port just taken."""
     deadline = time.monotonic() + START_TIMEOUT_S
-    while child.poll() is None and time.monotonic() < deadline:
-        if homes.answers(port):
-            time.sleep(0.02)  # a foreign server on the port would make ours end now
-            return child.poll() is None
+    while (found := _process(home)) is not None:
+        if homes.answers(found.port):
+            time.sleep(0.02)  # was it a stranger who answered, ours is ending now
+            return _process(home)
+        if time.monotonic() > deadline:
+            found.process.kill()
+            return None
         time.sleep(0.02)
-    return False
+    return None
 
 
 def _remove_partial_uploads(folder: Path) -> None:
