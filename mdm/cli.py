@@ -34,6 +34,8 @@ _COMMANDS = {
     "link": "mdm.commands.steward",
     "unlink": "mdm.commands.steward",
     "undo": "mdm.commands.steward",
+    "plan": "mdm.commands.plan",
+    "apply": "mdm.commands.plan",
     "retract": "mdm.commands.retract",
     "restore": "mdm.commands.retract",
     "runs": "mdm.commands.runs",

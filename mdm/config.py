@@ -163,6 +163,15 @@ class Quality(Section):
     review_limit: int = Field(default=10_000, ge=1)
 
 
+class Publish(Section):
+    """Limits that turn a run into a plan that waits for a person. Off unless set."""
+
+    max_merged_share: Share | None = None
+    max_split_share: Share | None = None
+    max_deleted_share: Share | None = None
+    max_cluster_size: int | None = Field(default=None, ge=1)
+
+
 class Config(Section):
     """The whole of ``mdm.toml``."""
 
@@ -175,6 +184,7 @@ class Config(Section):
     identity: Identity = Identity()
     survivorship: Survivorship = Survivorship()
     quality: Quality = Quality()
+    publish: Publish = Publish()
 
     @property
     def known_attributes(self) -> tuple[str, ...]:

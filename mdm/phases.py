@@ -52,7 +52,9 @@ class RunContext:
     """Everything a phase may know about the run it is part of.
 
     ``as_of`` is the run's one boundary instant: no phase reads a clock. ``full`` asks for a
-    recomputation of what would otherwise be carried on incrementally.
+    recomputation of what would otherwise be carried on incrementally. ``guarded`` is false where a
+    person has looked at the outcome or asked for it (a plan applied, a delivery taken back): then
+    no limit stops it.
     """
 
     run_id: int
@@ -62,6 +64,7 @@ class RunContext:
     progress: Progress
     lake: Lake
     full: bool = False
+    guarded: bool = True
     demo: DemoOptions | None = None
 
 

@@ -7,19 +7,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import psycopg2
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from mdm import check
+from mdm import check, plan
 from mdm.config import Config
-from mdm.errors import MdmError, PhaseFailed, ServiceDown
+from mdm.errors import MdmError, PhaseFailed, PublishHeld, ServiceDown
 from mdm.phases import DemoOptions, Phase, PhaseReport, Progress, RunContext
+from mdm.plan import Plan
 from mdm.progress import silent
 from mdm.runs import Run, RunLedger
 from mdm.warehouse import Warehouse
+
+_FIRST_BEHIND_RAW = Decimal(3)
 
 Listener = Callable[[Phase, "PhaseReport | None", float], None]
 Preparation = Callable[[Connection, RunContext], None]
@@ -42,6 +46,7 @@ class RunReport:
     seconds: float
     phases: tuple[PhaseResult, ...]
     invariants: tuple[check.Finding, ...] = ()
+    plan_id: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The report as ``mdm run --json`` prints it."""
@@ -68,6 +73,7 @@ class RunReport:
             "invariants": [
                 {"name": f.name, "title": f.title, "broken": f.broken} for f in self.invariants
             ],
+            "plan_id": self.plan_id,
         }
 
 
@@ -89,24 +95,39 @@ class Pipeline:
         demo: DemoOptions | None = None,
         opened_in: float = 0.0,
         prepare: Preparation | None = None,
+        guarded: bool = True,
+        rehearse: bool = False,
+        planned: Plan | None = None,
     ) -> RunReport:
         """The report of a run of ``phases``, on record as DONE or FAILED.
 
-        ``prepare`` is done first, under the lock and in a transaction of its own: a decision that
-        the phases then carry out.
-        ``opened_in`` is the time that opening the warehouse took, told as phase 0's. Raises
-        LockedError when a run is under way, CheckFailed when the outcome breaks an invariant (then
-        nothing of it was published), PhaseFailed or the phase's own MdmError when a phase stops.
+        ``opened_in`` is the time that opening the warehouse took, told as phase 0's. ``prepare`` is
+        done first, under the lock and in a transaction of its own: a decision that the phases then
+        carry out. ``guarded=False`` lets nothing hold the run back. ``rehearse`` works everything
+        behind raw out, rolls it back and saves it as a plan; ``planned`` publishes only what that
+        plan said.
+
+        Raises LockedError when a run is under way, CheckFailed when the outcome breaks an invariant
+        and PublishHeld when it passes a limit (then nothing was published), PlanMoved when it is
+        not what was planned, PhaseFailed or the phase's own MdmError when a phase stops.
         """
         ledger = RunLedger(self.warehouse.engine)
         with ledger.lock():
             run = ledger.start(command, config_hash=self.config.digest)
             try:
-                context = self._context(run, full=full, demo=demo)
+                context = self._context(run, full=full, demo=demo, guarded=guarded)
                 if prepare is not None:
                     with self.warehouse.engine.begin() as conn:
                         prepare(conn, context)
-                report = self._run(ledger, run, phases, context, opened_in=opened_in)
+                report = self._run(
+                    ledger,
+                    run,
+                    phases,
+                    context,
+                    opened_in=opened_in,
+                    rehearse=rehearse,
+                    planned=planned,
+                )
             except BaseException as error:
                 with contextlib.suppress(Exception):  # the first error is the one to tell
                     ledger.finish(run, error=str(error) or type(error).__name__)
@@ -114,7 +135,9 @@ class Pipeline:
             ledger.finish(run, report=report.as_json())
             return report
 
-    def _context(self, run: Run, *, full: bool, demo: DemoOptions | None) -> RunContext:
+    def _context(
+        self, run: Run, *, full: bool, demo: DemoOptions | None, guarded: bool
+    ) -> RunContext:
         return RunContext(
             run_id=run.run_id,
             as_of=run.as_of,
@@ -123,6 +146,7 @@ class Pipeline:
             progress=self.progress,
             lake=self.warehouse.lake,
             full=full,
+            guarded=guarded,
             demo=demo,
         )
 
@@ -134,27 +158,77 @@ class Pipeline:
         context: RunContext,
         *,
         opened_in: float,
+        rehearse: bool,
+        planned: Plan | None,
     ) -> RunReport:
         started = time.monotonic()
         results: list[PhaseResult] = []
-        findings: tuple[check.Finding, ...] = ()
+        # What is published together; a rehearsal takes everything behind raw into it.
+        together = [
+            phase
+            for phase in phases
+            if phase.publishes or (rehearse and phase.position >= _FIRST_BEHIND_RAW)
+        ]
         with self.warehouse.engine.connect() as conn:
             for phase in phases:
-                if not phase.publishes:
+                if phase not in together:
                     results.append(self._phase(ledger, run, phase, conn, context, extra=opened_in))
                     opened_in = 0.0
                     conn.commit()
-        publishing = [phase for phase in phases if phase.publishes]
-        if publishing:
+        findings: tuple[check.Finding, ...] = ()
+        plan_id = None
+        if together:
             # One transaction: a reader sees the old customers, history and events, or the new ones.
-            with self.warehouse.engine.begin() as conn:
-                for phase in publishing:
-                    results.append(self._phase(ledger, run, phase, conn, context))
-                if check.is_due(publishing):
-                    findings = check.hold(conn, changed=any(r.report.rows_out for r in results))
+            with self.warehouse.engine.connect() as conn:
+                before = plan.last_event(conn)
+                results += [self._phase(ledger, run, phase, conn, context) for phase in together]
+                changed = any(r.report.rows_out for r in results if r.phase.publishes)
+                if check.is_due(together):
+                    findings = check.hold(conn, changed=changed)
+                if rehearse:
+                    plan_id = self._save_plan(conn, run, after_seq=before)
+                elif planned is not None:
+                    plan.must_match(conn, planned, after_seq=before)
+                elif context.guarded:
+                    self._hold_back(conn, run, after_seq=before)
+                conn.commit()
         return RunReport(
-            run.run_id, time.monotonic() - started, tuple(results), invariants=findings
+            run.run_id,
+            time.monotonic() - started,
+            tuple(results),
+            invariants=findings,
+            plan_id=plan_id,
         )
+
+    def _save_plan(
+        self, conn: Connection, run: Run, *, after_seq: int, reasons: Sequence[str] = ()
+    ) -> int:
+        """Roll the work of ``conn`` back and keep what it would have changed as a waiting plan."""
+        found, digest = plan.difference(conn, after_seq), plan.digest(conn, after_seq)
+        conn.rollback()
+        return plan.save(
+            self.warehouse.engine,
+            found,
+            run_id=run.run_id,
+            config_hash=self.config.digest,
+            digest=digest,
+            reasons=reasons,
+        )
+
+    def _hold_back(self, conn: Connection, run: Run, *, after_seq: int) -> None:
+        """Turn a run that passes a limit of ``[publish]`` into a waiting plan.
+
+        Raises PublishHeld with the limits and the plan to look at.
+        """
+        if not self.config.publish.model_dump(exclude_none=True):
+            return
+        reasons = plan.exceeded(plan.difference(conn, after_seq), self.config.publish)
+        if reasons:
+            plan_id = self._save_plan(conn, run, after_seq=after_seq, reasons=reasons)
+            raise PublishHeld(
+                reasons,
+                hint=f"It waits as plan {plan_id}: mdm plan show {plan_id}, mdm apply {plan_id}.",
+            )
 
     def _phase(
         self,
