@@ -88,7 +88,7 @@ def cli(ctx: click.Context, config_path: Path, verbose: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_run(words))
+    sys.exit(execute(words))
 
 
 def run_phase(phase: str, words: Sequence[str]) -> None:
@@ -97,10 +97,11 @@ def run_phase(phase: str, words: Sequence[str]) -> None:
         own, words = list(words[:2]), words[2:]
     else:
         own = []
-    sys.exit(_run([*own, "run", "--from", phase, "--to", phase, *words]))
+    sys.exit(execute([*own, "run", "--from", phase, "--to", phase, *words]))
 
 
-def _run(words: list[str]) -> int:
+def execute(words: list[str]) -> int:
+    """The exit code of the command line ``words``; everything it has to say is said."""
     verbose = "--verbose" in words
     try:
         cli.main(words, prog_name="mdm", standalone_mode=False)
