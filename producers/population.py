@@ -93,12 +93,19 @@ def people_count(records: int) -> int:
 
 
 def grow(
-    seed: int, tag: str, people: int, *, generation: int = 1, first_household: int = 0
+    seed: int,
+    tag: str,
+    people: int,
+    *,
+    generation: int = 1,
+    first_household: int = 0,
+    turnover: float = 1.0,
 ) -> Population:
     """Return `people` new persons in whole households (the last one may be cut short).
 
     `generation` (the day they become customers) seeds the draw; households are numbered from
-    `first_household`. The same arguments give the same people.
+    `first_household`; `turnover` multiplies how many have moved or changed mail and phone before.
+    The same arguments give the same people.
     """
     ref = reference.load()
     rng = np.random.default_rng([seed, noise.seed_key(tag), generation])
@@ -122,7 +129,7 @@ def grow(
     suffix = np.where(son, JUNIOR, NO_SUFFIX).astype(np.int8)
     suffix[head[son]] = SENIOR
 
-    moved = (rng.random(household[-1] + 1) < 0.08)[household]
+    moved = (rng.random(household[-1] + 1) < 0.08 * turnover)[household]
     address = numbered * _ADDRESSES_PER_HOUSEHOLD + moved
     shares = np.bincount(household)[household] > 1
     key = noise.seed_key(seed, tag)
@@ -134,8 +141,8 @@ def grow(
         (role == _PARTNER) & (rng.random(people) < 0.05)
     )
     email = np.where(borrows, email[head], email)
-    new_mail = ~borrows & (rng.random(people) < 0.10)
-    new_phone = rng.random(people) < 0.12
+    new_mail = ~borrows & (rng.random(people) < 0.10 * turnover)
+    new_phone = rng.random(people) < 0.12 * turnover
     gives_landline = shares & (rng.random(people) < 0.45) & ~stranger
     activity = np.minimum(rng.pareto(1.8, people) + 0.1, 150.0) * np.where(young, 0.3, 1.0)
     return Population(

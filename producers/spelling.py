@@ -24,6 +24,8 @@ PHONE_PLACEHOLDERS = ("0000000000", "9999999999", "1234567890", "n/a")
 DATE_PLACEHOLDER = -25567
 """1900-01-01, in days since 1970-01-01."""
 
+System = int | Ints
+
 ATTRIBUTES = ("given_name", "family_name", "email", "phone", "date_of_birth", "street")
 """What a correction may put right; a system may also write `ALSO`."""
 ALSO = ("middle_name", "city", "firm", "account")
@@ -93,11 +95,11 @@ class Spelled:
 def spell(
     people: Population,
     batch: Batch,
-    system: int,
+    system: System,
     habits: Habits,
     writes: Collection[str] = ATTRIBUTES + ALSO,
 ) -> Spelled:
-    """Return the batch as the system (a small number) writes it.
+    """Return the batch as the system writes it: a small number, or one per row.
 
     Columns that are not in `writes` (of `ATTRIBUTES` and `ALSO`) stay empty where they cost time.
     """
@@ -109,7 +111,7 @@ class _Speller:
         self,
         people: Population,
         batch: Batch,
-        system: int,
+        system: System,
         habits: Habits,
         writes: frozenset[str],
     ) -> None:
