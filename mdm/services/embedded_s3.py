@@ -26,6 +26,7 @@ import io
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,18 +94,38 @@ def start(home: Path, *, bucket: str, port: int = 9000) -> Server:
     home = home.resolve()
     known = homes.read_credentials(home)
     running = _running(home) if known else None
-    if known is None or running is None or not (lake(home) / bucket).is_dir():
+    if known is None or running is None:
         with homes.lock(home):
             known = homes.credentials(home)
-            (lake(home) / bucket).mkdir(parents=True, exist_ok=True)
-            running = _running(home) or _launch(home, known, wanted=port)
-    return Server(
+            running = _running(home)
+            if running is None:
+                (lake(home) / bucket).mkdir(parents=True, exist_ok=True)
+                running = _launch(home, known, wanted=port)
+    server = Server(
         endpoint=_address(running.port),
         access_key=known.s3_access_key,
         secret_key=SecretStr(known.s3_secret_key),
         pid=running.process.pid,
         note=_moved(port, running.port),
     )
+    if not (lake(home) / bucket).is_dir():
+        _make_bucket(server, bucket)
+    return server
+
+
+def _make_bucket(server: Server, bucket: str) -> None:
+    """Make a bucket through the server, which would see a new folder two seconds late only."""
+    from minio import Minio  # slow to load and rarely needed here
+
+    client = Minio(
+        server.endpoint,
+        access_key=server.access_key,
+        secret_key=server.secret_key.get_secret_value(),
+        region="us-east-1",
+        secure=False,
+    )
+    if not client.bucket_exists(bucket):
+        client.make_bucket(bucket)
 
 
 def stop(home: Path) -> bool:
@@ -130,7 +151,7 @@ def status(home: Path, *, port: int = 9000) -> ServiceStatus:
     home = home.resolve()
     found = _process(home)
     shown = found.port if found else homes.remembered_port(home, "s3") or port
-    up = found is not None and homes.answers(found.port)
+    up = found is not None and _serves(found.port)
     return ServiceStatus(
         name=SERVICE,
         state="running" if up else "starting" if found else "stopped",
@@ -165,7 +186,17 @@ def _process(home: Path) -> _Process | None:
 
 def _running(home: Path) -> _Process | None:
     found = _process(home)
-    return found if found is not None and homes.answers(found.port) else None
+    return found if found is not None and _serves(found.port) else None
+
+
+def _serves(port: int) -> bool:
+    """Whether a live server answers HTTP there; the kernel connects for a just killed one too."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5.0) as probe:
+            probe.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+            return probe.recv(5) == b"HTTP/"
+    except OSError:
+        return False
 
 
 def _launch(home: Path, secrets: Credentials, *, wanted: int) -> _Process:
@@ -237,7 +268,7 @@ def _wait_until_up(home: Path) -> _Process | None:
     """Return our server once it answers; None if it has ended, as on a port just taken."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while (found := _process(home)) is not None:
-        if homes.answers(found.port):
+        if _serves(found.port):
             time.sleep(0.02)  # was it a stranger who answered, ours is ending now
             return _process(home)
         if time.monotonic() > deadline:
