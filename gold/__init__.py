@@ -1,1 +1,1 @@
-
+"""Gold: survivorship, overrides, history, change events, conflicts, metrics, review queue."""

@@ -1,0 +1,80 @@
+-- Phase 8: changes into SCD2 versions.
+
+-- name: create_pending
+-- The changes that history has not seen, the last one per customer and instant (a version that
+-- begins and ends at one instant would be none), with the state each of them led to.
+CREATE TEMPORARY TABLE gold_pending ON COMMIT DROP AS
+WITH pending AS (
+    SELECT c.change_id, c.run_id, c.occurred_at, c.global_customer_id,
+           c.change_type IN ('INSERT', 'UPDATE', 'SPLIT') AS is_alive,
+           lead(c.occurred_at) OVER later AS next_at,
+           -- what a change led to is what the next one found
+           lead(c.old_row) OVER later AS new_row
+    FROM gold.customer_changes AS c
+    WHERE c.change_id > :change_id
+    WINDOW later AS (PARTITION BY c.global_customer_id ORDER BY c.change_id)
+)
+SELECT * FROM pending WHERE next_at IS DISTINCT FROM occurred_at
+
+-- name: drop_unlived
+-- Open versions that began at the very instant of a pending change: they were never valid.
+DELETE FROM gold.dim_customers_history AS h
+USING (SELECT global_customer_id, min(occurred_at) AS ends_at
+       FROM pg_temp.gold_pending GROUP BY global_customer_id) AS p
+WHERE h.global_customer_id = p.global_customer_id AND h.valid_to IS NULL AND h.valid_from = p.ends_at
+
+-- name: close_versions
+-- Open versions of customers with pending changes end where the first of these begins.
+UPDATE gold.dim_customers_history AS h
+SET valid_to = p.ends_at
+FROM (SELECT global_customer_id, min(occurred_at) AS ends_at
+      FROM pg_temp.gold_pending GROUP BY global_customer_id) AS p
+WHERE h.global_customer_id = p.global_customer_id AND h.valid_to IS NULL
+
+-- name: open_versions
+-- One version per pending change that left the customer alive; each names the end of the one before.
+WITH last_versions AS (
+    SELECT DISTINCT ON (h.global_customer_id)
+           h.global_customer_id, h.version, h.valid_from, h.valid_to
+    FROM gold.dim_customers_history AS h
+    WHERE h.global_customer_id IN (SELECT global_customer_id FROM pg_temp.gold_pending)
+    ORDER BY h.global_customer_id, h.version DESC
+), numbered AS (
+    SELECT p.*, p.next_at AS valid_to,
+           coalesce(l.version, 0)
+               + row_number() OVER (PARTITION BY p.global_customer_id ORDER BY p.change_id) AS version,
+           coalesce(lag(p.next_at) OVER (PARTITION BY p.global_customer_id ORDER BY p.change_id),
+                    l.valid_to) AS previous_valid_to
+    FROM pg_temp.gold_pending AS p
+    LEFT JOIN last_versions AS l USING (global_customer_id)
+    WHERE p.is_alive
+)
+INSERT INTO gold.dim_customers_history (
+    global_customer_id, version, valid_from, valid_to, previous_valid_to, change_id, run_id,
+    canonical_full_name, canonical_given_name, canonical_middle_name, canonical_family_name,
+    canonical_email, canonical_phone, canonical_date_of_birth, canonical_gender, canonical_street,
+    canonical_city, canonical_region, canonical_postcode, canonical_country, canonical_tax_id,
+    canonical_customer_number, canonical_organisation, extra, source_systems, primary_source)
+SELECT n.global_customer_id, n.version, n.occurred_at, n.valid_to, n.previous_valid_to, n.change_id, n.run_id,
+       d.canonical_full_name, d.canonical_given_name, d.canonical_middle_name, d.canonical_family_name,
+       d.canonical_email, d.canonical_phone, d.canonical_date_of_birth, d.canonical_gender,
+       d.canonical_street, d.canonical_city, d.canonical_region, d.canonical_postcode,
+       d.canonical_country, d.canonical_tax_id, d.canonical_customer_number,
+       d.canonical_organisation, d.extra, d.source_systems, d.primary_source
+FROM numbered AS n
+JOIN gold.dim_customers AS d USING (global_customer_id)
+WHERE n.new_row IS NULL
+UNION ALL
+SELECT n.global_customer_id, n.version, n.occurred_at, n.valid_to, n.previous_valid_to, n.change_id, n.run_id,
+       d.canonical_full_name, d.canonical_given_name, d.canonical_middle_name, d.canonical_family_name,
+       d.canonical_email, d.canonical_phone, d.canonical_date_of_birth, d.canonical_gender,
+       d.canonical_street, d.canonical_city, d.canonical_region, d.canonical_postcode,
+       d.canonical_country, d.canonical_tax_id, d.canonical_customer_number,
+       d.canonical_organisation, d.extra, d.source_systems, d.primary_source
+FROM numbered AS n
+CROSS JOIN LATERAL jsonb_populate_record(CAST(NULL AS gold.dim_customers), n.new_row) AS d
+WHERE n.new_row IS NOT NULL
+
+-- name: last_change
+-- The newest change there is to consume, none later than what this transaction sees.
+SELECT coalesce(max(change_id), 0) FROM gold.customer_changes

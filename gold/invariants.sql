@@ -1,0 +1,114 @@
+-- What must hold in gold: each query returns the rows that break it. Those that compare gold with
+-- the layers before speak only when gold has consumed what these hold.
+
+-- name: inv_nobody_is_lost
+-- title: every customer with live records is in gold with as many records as it has
+WITH state AS (
+    SELECT FROM gold.layer_state AS s
+    WHERE s.layer = 'golden'
+      AND CAST(s.marks ->> 'change_seq' AS bigint) = (SELECT max(change_seq) FROM staging.records)
+      AND CAST(s.marks ->> 'identity_run_id' AS bigint)
+          = (SELECT coalesce(max(run_id), 0) FROM identity.consumption)
+), counted AS (
+    SELECT m.global_customer_id, count(*) AS record_n
+    FROM identity.customer_identity_map AS m
+    JOIN staging.records AS r USING (record_id)
+    WHERE NOT r.is_deleted
+    GROUP BY m.global_customer_id
+)
+SELECT coalesce(d.global_customer_id, c.global_customer_id) AS global_customer_id,
+       d.record_count, c.record_n
+FROM gold.dim_customers AS d
+FULL JOIN counted AS c ON c.global_customer_id = d.global_customer_id
+WHERE d.record_count IS DISTINCT FROM c.record_n AND EXISTS (SELECT FROM state)
+
+-- name: inv_one_open_version
+-- title: every golden customer has one open version that says the same, nobody else has one
+-- Overlaps, gaps within a life and empty intervals are refused by the table's constraints.
+SELECT coalesce(d.global_customer_id, h.global_customer_id) AS global_customer_id, h.version
+FROM gold.dim_customers AS d
+FULL JOIN (SELECT * FROM gold.dim_customers_history WHERE valid_to IS NULL) AS h
+       ON h.global_customer_id = d.global_customer_id
+WHERE (d.global_customer_id, d.canonical_full_name, d.canonical_given_name, d.canonical_middle_name,
+       d.canonical_family_name, d.canonical_email, d.canonical_phone, d.canonical_date_of_birth,
+       d.canonical_gender, d.canonical_street, d.canonical_city, d.canonical_region,
+       d.canonical_postcode, d.canonical_country, d.canonical_tax_id, d.canonical_customer_number,
+       d.canonical_organisation, d.extra, d.source_systems, d.primary_source)
+      IS DISTINCT FROM
+      (h.global_customer_id, h.canonical_full_name, h.canonical_given_name, h.canonical_middle_name,
+       h.canonical_family_name, h.canonical_email, h.canonical_phone, h.canonical_date_of_birth,
+       h.canonical_gender, h.canonical_street, h.canonical_city, h.canonical_region,
+       h.canonical_postcode, h.canonical_country, h.canonical_tax_id, h.canonical_customer_number,
+       h.canonical_organisation, h.extra, h.source_systems, h.primary_source)
+
+-- name: inv_history_has_no_gaps
+-- title: versions of a customer are numbered 1, 2, 3 … in the order of their validity
+SELECT h.global_customer_id, h.version
+FROM (SELECT global_customer_id, version, valid_from, valid_to, previous_valid_to,
+             row_number() OVER w AS nth, lag(valid_to) OVER w AS end_before
+      FROM gold.dim_customers_history
+      WINDOW w AS (PARTITION BY global_customer_id ORDER BY valid_from)) AS h
+WHERE h.version <> h.nth OR h.previous_valid_to IS DISTINCT FROM h.end_before
+
+-- name: inv_events_replay
+-- title: applying the change events in order to an empty table gives gold.dim_customers
+SELECT coalesce(d.global_customer_id, r.global_customer_id) AS global_customer_id
+FROM gold.dim_customers AS d
+FULL JOIN gold.replayed_customers() AS r ON r.global_customer_id = d.global_customer_id
+WHERE (gold.meaning(d), d.created_at, d.updated_at)
+      IS DISTINCT FROM (r.meaning, r.created_at, r.updated_at)
+
+-- name: inv_every_value_has_a_reason
+-- title: every golden value names the record and rule, or the override, that won it
+SELECT d.global_customer_id
+FROM gold.dim_customers AS d
+LEFT JOIN gold.customer_lineage AS l USING (global_customer_id)
+LEFT JOIN gold.survivorship_rule_sets AS s USING (rule_set_id)
+WHERE s.rule_set_id IS NULL
+   OR EXISTS (
+        SELECT FROM (VALUES
+            (1, 'full_name', d.canonical_full_name), (2, 'given_name', d.canonical_given_name),
+            (3, 'middle_name', d.canonical_middle_name), (4, 'family_name', d.canonical_family_name),
+            (5, 'email', d.canonical_email), (6, 'phone', d.canonical_phone),
+            (7, 'date_of_birth', CAST(d.canonical_date_of_birth AS text)),
+            (8, 'gender', d.canonical_gender), (9, 'street', d.canonical_street),
+            (10, 'city', d.canonical_city), (11, 'region', d.canonical_region),
+            (12, 'postcode', d.canonical_postcode), (13, 'country', d.canonical_country),
+            (14, 'tax_id', d.canonical_tax_id), (15, 'customer_number', d.canonical_customer_number),
+            (16, 'organisation', d.canonical_organisation)) AS v (position, attribute, value)
+        WHERE v.value IS NOT NULL AND l.record_ids[v.position] IS NULL
+          AND NOT coalesce(l.overrides ? v.attribute, false))
+   OR EXISTS (
+        SELECT FROM jsonb_object_keys(d.extra) AS e (attribute)
+        WHERE NOT coalesce(l.extra_records ? e.attribute, false)
+          AND NOT coalesce(l.overrides ? e.attribute, false))
+
+-- name: inv_winners_are_members
+-- title: every record that won a golden value is a record of that customer
+SELECT l.global_customer_id, won.record_id
+FROM gold.customer_lineage AS l
+CROSS JOIN LATERAL unnest(l.record_ids) AS won (record_id)
+LEFT JOIN identity.customer_identity_map AS m ON m.record_id = won.record_id
+WHERE won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM l.global_customer_id
+  AND (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
+      = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
+
+-- name: inv_no_lineage_without_customer
+-- title: lineage is kept for golden customers only
+SELECT l.global_customer_id
+FROM gold.customer_lineage AS l
+WHERE NOT EXISTS (SELECT FROM gold.dim_customers AS d WHERE d.global_customer_id = l.global_customer_id)
+
+-- name: inv_the_steward_wins
+-- title: every override that was in force at the last run is in gold
+SELECT o.global_customer_id, o.attribute, o.override_id
+FROM gold.layer_state AS s
+CROSS JOIN LATERAL gold.effective_overrides(CAST(s.marks ->> 'as_of' AS timestamptz)) AS o
+JOIN gold.dim_customers AS d USING (global_customer_id)
+LEFT JOIN gold.customer_lineage AS l USING (global_customer_id)
+JOIN gold.golden_attributes AS a USING (attribute)
+WHERE s.layer = 'golden'
+  AND o.override_id <= CAST(s.marks ->> 'override_id' AS bigint)
+  AND (CAST(l.overrides ->> o.attribute AS bigint) IS DISTINCT FROM o.override_id
+       OR CASE WHEN a.is_extra THEN d.extra ->> o.attribute
+               ELSE gold.meaning(d) ->> ('canonical_' || o.attribute) END IS DISTINCT FROM o.value)

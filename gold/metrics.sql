@@ -1,0 +1,117 @@
+-- Phase 10: figures per run, written only when what they measure has moved.
+
+-- name: signature
+-- What the figures and the review queue are made from: one row.
+SELECT (SELECT marks ->> 'touched_id' FROM gold.layer_state WHERE layer = 'conflicts') AS touched_id,
+       (SELECT format('%s/%s', change_seq, config_hash)
+        FROM staging.volatile_marker WHERE layer = 'matching') AS pairs,
+       (SELECT max(model_id) FROM ops.match_models WHERE is_current) AS model_id,
+       (SELECT max(run_id) FROM identity.consumption) AS identity_run_id,
+       (SELECT max(decision_id) FROM identity.steward_link_decisions) AS decision_id,
+       (SELECT max(override_id) FROM gold.customer_steward_overrides) AS override_id
+
+-- name: measure_matches
+-- Scored pairs by decision and band of probability.
+INSERT INTO gold.match_confidence_metrics
+    (run_id, decision, band, pair_n, mean_probability, min_probability, max_probability,
+     mean_weight, measured_at)
+SELECT :run_id, p.decision, b.label, count(*), avg(p.match_probability), min(p.match_probability),
+       max(p.match_probability), avg(p.match_weight), :as_of
+FROM staging.identity_match_candidates AS p
+JOIN (VALUES (1, '0.00-0.10'), (2, '0.10-0.50'), (3, '0.50-0.80'), (4, '0.80-0.90'),
+             (5, '0.90-0.95'), (6, '0.95-0.99'), (7, '0.99-1.00')) AS b (n, label)
+  ON b.n = width_bucket(p.match_probability, CAST('{0,0.1,0.5,0.8,0.9,0.95,0.99}' AS real[]))
+GROUP BY p.decision, b.label
+ON CONFLICT (run_id, decision, band) DO UPDATE
+SET pair_n = excluded.pair_n, mean_probability = excluded.mean_probability,
+    min_probability = excluded.min_probability, max_probability = excluded.max_probability,
+    mean_weight = excluded.mean_weight, measured_at = excluded.measured_at
+
+-- name: measure_quality
+-- Golden customers by attribute: filled, in conflict, overridden.
+WITH filled AS (
+    SELECT count(*) AS customer_n,
+           ARRAY[count(canonical_full_name), count(canonical_given_name),
+                 count(canonical_middle_name), count(canonical_family_name), count(canonical_email),
+                 count(canonical_phone), count(canonical_date_of_birth), count(canonical_gender),
+                 count(canonical_street), count(canonical_city), count(canonical_region),
+                 count(canonical_postcode), count(canonical_country), count(canonical_tax_id),
+                 count(canonical_customer_number), count(canonical_organisation)] AS by_position
+    FROM gold.dim_customers
+), extras AS (
+    SELECT e.key AS attribute, count(*) AS filled_n
+    FROM gold.dim_customers AS d
+    CROSS JOIN LATERAL jsonb_object_keys(d.extra) AS e (key)
+    WHERE d.extra <> '{}'
+    GROUP BY e.key
+), conflicts AS (
+    SELECT attribute, count(*) AS conflict_n
+    FROM gold.customer_attribute_conflicts WHERE resolved_at IS NULL GROUP BY attribute
+), overridden AS (
+    SELECT o.key AS attribute, count(*) AS overridden_n
+    FROM gold.customer_lineage AS l
+    CROSS JOIN LATERAL jsonb_object_keys(l.overrides) AS o (key)
+    WHERE l.overrides IS NOT NULL
+    GROUP BY o.key
+), measured AS (
+    SELECT a.attribute, f.customer_n,
+           CASE WHEN a.is_extra THEN coalesce(x.filled_n, 0) ELSE f.by_position[a.position] END AS filled_n,
+           coalesce(c.conflict_n, 0) AS conflict_n, coalesce(o.overridden_n, 0) AS overridden_n
+    FROM gold.golden_attributes AS a
+    CROSS JOIN filled AS f
+    LEFT JOIN extras AS x USING (attribute)
+    LEFT JOIN conflicts AS c USING (attribute)
+    LEFT JOIN overridden AS o USING (attribute)
+)
+INSERT INTO gold.data_quality_metrics
+    (run_id, attribute, customer_n, filled_n, completeness, conflict_n, overridden_n, measured_at)
+SELECT :run_id, attribute, customer_n, filled_n, CAST(filled_n AS real) / greatest(customer_n, 1),
+       conflict_n, overridden_n, :as_of
+FROM measured
+ON CONFLICT (run_id, attribute) DO UPDATE
+SET customer_n = excluded.customer_n, filled_n = excluded.filled_n,
+    completeness = excluded.completeness, conflict_n = excluded.conflict_n,
+    overridden_n = excluded.overridden_n, measured_at = excluded.measured_at
+
+-- name: measure_overrides
+-- Overrides by attribute: those in force, by what they say, and how many only repeat the rules.
+WITH in_force AS (
+    SELECT o.*, CASE WHEN a.is_extra THEN CAST(l.extra_records ->> o.attribute AS bigint)
+                     ELSE l.record_ids[a.position] END AS displaced_record_id
+    FROM gold.effective_overrides(:as_of) AS o
+    JOIN gold.golden_attributes AS a USING (attribute)
+    JOIN gold.customer_lineage AS l USING (global_customer_id)
+), displaced AS (
+    SELECT f.override_id, r.record_id,
+           CASE f.attribute
+               WHEN 'full_name' THEN v.full_name WHEN 'given_name' THEN v.given_name
+               WHEN 'middle_name' THEN v.middle_name WHEN 'family_name' THEN v.family_name
+               WHEN 'email' THEN v.email WHEN 'phone' THEN v.phone
+               WHEN 'date_of_birth' THEN CAST(v.date_of_birth AS text) WHEN 'gender' THEN v.gender
+               WHEN 'street' THEN v.street WHEN 'city' THEN v.city WHEN 'region' THEN v.region
+               WHEN 'postcode' THEN v.postcode WHEN 'country' THEN v.country
+               WHEN 'tax_id' THEN v.tax_id WHEN 'customer_number' THEN v.customer_number
+               WHEN 'organisation' THEN v.organisation
+               ELSE v.extra ->> f.attribute END AS value
+    FROM in_force AS f
+    JOIN staging.records AS r ON r.record_id = f.displaced_record_id
+    JOIN gold.survivorship_values AS v ON v.record_id = r.record_id
+), said AS (
+    SELECT attribute, count(*) FILTER (WHERE action = 'REVOKE') AS revoked_n,
+           count(DISTINCT steward) AS steward_n
+    FROM gold.customer_steward_overrides
+    GROUP BY attribute
+)
+INSERT INTO gold.steward_override_metrics
+    (run_id, attribute, effective_n, set_n, clear_n, revoked_n, steward_n, agreeing_n, measured_at)
+SELECT :run_id, s.attribute, count(f.override_id), count(*) FILTER (WHERE f.action = 'SET'),
+       count(*) FILTER (WHERE f.action = 'CLEAR'), s.revoked_n, s.steward_n,
+       count(*) FILTER (WHERE f.action = 'SET' AND d.value = f.value), :as_of
+FROM said AS s
+LEFT JOIN in_force AS f USING (attribute)
+LEFT JOIN displaced AS d USING (override_id)
+GROUP BY s.attribute, s.revoked_n, s.steward_n
+ON CONFLICT (run_id, attribute) DO UPDATE
+SET effective_n = excluded.effective_n, set_n = excluded.set_n, clear_n = excluded.clear_n,
+    revoked_n = excluded.revoked_n, steward_n = excluded.steward_n,
+    agreeing_n = excluded.agreeing_n, measured_at = excluded.measured_at

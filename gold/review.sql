@@ -1,0 +1,139 @@
+-- Phase 10: the steward's queue, one row per thing to decide.
+
+-- name: create_waiting
+-- Everything that waits for a person now: doubtful pairs of customers, and customers that look wrong.
+-- A steward's DIFFERENT ends a pair; SAME on two records of a customer confirms the customer.
+CREATE TEMPORARY TABLE gold_waiting ON COMMIT DROP AS
+WITH doubtful AS (
+    SELECT p.profile_id_l, p.profile_id_r, p.match_probability, p.match_weight, p.decision
+    FROM staging.identity_match_candidates AS p
+    WHERE p.decision IN ('FLAG_REVIEW', 'AUTO_MERGE') AND NOT p.is_vetoed
+), homes AS (
+    SELECT profile_id, global_customer_id, min(record_id) AS record_id
+    FROM identity.customer_identity_map
+    GROUP BY profile_id, global_customer_id
+), decided AS (
+    SELECT d.verdict, l.global_customer_id AS customer_l, r.global_customer_id AS customer_r
+    FROM identity.live_link_decisions AS d
+    JOIN identity.customer_identity_map AS l
+      ON l.source = d.source_l AND l.source_record_id = d.source_record_id_l
+    JOIN identity.customer_identity_map AS r
+      ON r.source = d.source_r AND r.source_record_id = d.source_record_id_r
+), between_customers AS (
+    SELECT least(l.global_customer_id, r.global_customer_id) AS customer,
+           greatest(l.global_customer_id, r.global_customer_id) AS other,
+           CASE WHEN l.global_customer_id < r.global_customer_id THEN l.record_id ELSE r.record_id END AS record_l,
+           CASE WHEN l.global_customer_id < r.global_customer_id THEN r.record_id ELSE l.record_id END AS record_r,
+           p.match_probability, p.match_weight, p.decision
+    FROM doubtful AS p
+    JOIN homes AS l ON l.profile_id = p.profile_id_l
+    JOIN homes AS r ON r.profile_id = p.profile_id_r
+    WHERE l.global_customer_id <> r.global_customer_id
+), pairs AS (
+    SELECT DISTINCT ON (b.customer, b.other) b.*,
+           count(*) OVER (PARTITION BY b.customer, b.other) AS pair_n
+    FROM between_customers AS b
+    WHERE NOT EXISTS (SELECT FROM decided AS d
+                      WHERE d.verdict = 'DIFFERENT'
+                        AND least(d.customer_l, d.customer_r) = b.customer
+                        AND greatest(d.customer_l, d.customer_r) = b.other)
+    ORDER BY b.customer, b.other, b.match_weight DESC, b.record_l, b.record_r
+), weakest AS (
+    SELECT c.global_customer_id, c.profile_n, c.weakest_probability,
+           l.record_id AS record_l, r.record_id AS record_r
+    FROM identity.customer_clusters AS c
+    LEFT JOIN homes AS l ON l.profile_id = c.weakest_profile_l AND l.global_customer_id = c.global_customer_id
+    LEFT JOIN homes AS r ON r.profile_id = c.weakest_profile_r AND r.global_customer_id = c.global_customer_id
+    WHERE NOT EXISTS (SELECT FROM decided AS d
+                      WHERE d.verdict = 'SAME' AND d.customer_l = c.global_customer_id
+                        AND d.customer_r = c.global_customer_id)
+), subjects AS (
+    SELECT 'PAIR' AS kind, format('pair:%s:%s', p.customer, p.other) AS subject_key,
+           p.customer AS global_customer_id, p.other AS other_customer_id, p.record_l, p.record_r,
+           CASE p.decision WHEN 'FLAG_REVIEW' THEN 'DOUBTFUL_PAIR' ELSE 'KEPT_APART' END AS why,
+           p.match_probability, p.match_weight, p.pair_n
+    FROM pairs AS p
+    UNION ALL
+    SELECT 'CUSTOMER', format('customer:%s:%s', w.global_customer_id, s.why), w.global_customer_id,
+           NULL, w.record_l, w.record_r, s.why, w.weakest_probability, NULL, 0
+    FROM weakest AS w
+    CROSS JOIN LATERAL (
+        SELECT 'VERY_LARGE' WHERE w.profile_n >= :large_profiles
+        UNION ALL
+        SELECT 'WEAK_LINK' WHERE w.weakest_probability < :auto_merge
+        UNION ALL
+        SELECT 'BIRTH_DATES_DIFFER'
+        FROM gold.customer_attribute_conflicts AS c
+        WHERE c.global_customer_id = w.global_customer_id AND c.attribute = 'date_of_birth'
+          AND c.resolved_at IS NULL) AS s (why)
+)
+SELECT s.*, l.source AS source_l, l.source_record_id AS source_record_id_l,
+       r.source AS source_r, r.source_record_id AS source_record_id_r
+FROM subjects AS s
+LEFT JOIN identity.customer_identity_map AS l ON l.record_id = s.record_l
+LEFT JOIN identity.customer_identity_map AS r ON r.record_id = s.record_r
+
+-- name: end_reviews
+-- Open rows that wait no more: DONE with the steward who answered, GONE where the evidence went.
+WITH decided AS (
+    SELECT d.decision_id, d.verdict, d.steward, l.global_customer_id AS customer_l, r.global_customer_id AS customer_r
+    FROM identity.live_link_decisions AS d
+    JOIN identity.customer_identity_map AS l
+      ON l.source = d.source_l AND l.source_record_id = d.source_record_id_l
+    JOIN identity.customer_identity_map AS r
+      ON r.source = d.source_r AND r.source_record_id = d.source_record_id_r
+), ended AS (
+    SELECT q.review_id, a.steward, a.decision_id
+    FROM gold.steward_review_queue AS q
+    LEFT JOIN LATERAL (
+        SELECT d.steward, d.decision_id
+        FROM decided AS d
+        WHERE (d.customer_l, d.customer_r) IN (
+                  (identity.resolve(q.global_customer_id),
+                   coalesce(identity.resolve(q.other_customer_id), identity.resolve(q.global_customer_id))),
+                  (coalesce(identity.resolve(q.other_customer_id), identity.resolve(q.global_customer_id)),
+                   identity.resolve(q.global_customer_id)))
+           OR (q.source_l, q.source_record_id_l, q.source_r, q.source_record_id_r) IN (
+                  SELECT x.source_l, x.source_record_id_l, x.source_r, x.source_record_id_r
+                  FROM identity.live_link_decisions AS x WHERE x.decision_id = d.decision_id
+                  UNION ALL
+                  SELECT x.source_r, x.source_record_id_r, x.source_l, x.source_record_id_l
+                  FROM identity.live_link_decisions AS x WHERE x.decision_id = d.decision_id)
+        ORDER BY d.decision_id DESC
+        LIMIT 1) AS a ON true
+    WHERE q.state = 'OPEN'
+      AND NOT EXISTS (SELECT FROM pg_temp.gold_waiting AS w WHERE w.subject_key = q.subject_key)
+)
+UPDATE gold.steward_review_queue AS q
+SET state = CASE WHEN e.steward IS NULL THEN 'GONE' ELSE 'DONE' END,
+    ended_at = :as_of, resolved_by = e.steward, decision_id = e.decision_id, run_id = :run_id
+FROM ended AS e
+WHERE e.review_id = q.review_id
+
+-- name: refresh_reviews
+-- Open rows that still wait, where what is known of them has changed.
+UPDATE gold.steward_review_queue AS q
+SET why = w.why, source_l = w.source_l, source_record_id_l = w.source_record_id_l,
+    source_r = w.source_r, source_record_id_r = w.source_record_id_r,
+    match_probability = w.match_probability, match_weight = w.match_weight, pair_n = w.pair_n,
+    last_seen_at = :as_of, run_id = :run_id
+FROM pg_temp.gold_waiting AS w
+WHERE w.subject_key = q.subject_key AND q.state = 'OPEN'
+  AND (q.why, q.source_record_id_l, q.source_record_id_r, q.match_probability, q.match_weight, q.pair_n)
+      IS DISTINCT FROM
+      (w.why, w.source_record_id_l, w.source_record_id_r, w.match_probability, w.match_weight, w.pair_n)
+
+-- name: open_reviews
+-- New rows, the strongest first, as many as the limit of open rows leaves room for.
+INSERT INTO gold.steward_review_queue
+    (kind, subject_key, global_customer_id, other_customer_id, source_l, source_record_id_l,
+     source_r, source_record_id_r, why, match_probability, match_weight, pair_n,
+     first_seen_at, last_seen_at, run_id)
+SELECT w.kind, w.subject_key, w.global_customer_id, w.other_customer_id, w.source_l,
+       w.source_record_id_l, w.source_r, w.source_record_id_r, w.why, w.match_probability,
+       w.match_weight, w.pair_n, :as_of, :as_of, :run_id
+FROM pg_temp.gold_waiting AS w
+WHERE NOT EXISTS (SELECT FROM gold.steward_review_queue AS q
+                  WHERE q.subject_key = w.subject_key AND q.state = 'OPEN')
+ORDER BY w.kind, w.match_probability DESC NULLS LAST, w.pair_n DESC, w.subject_key
+LIMIT greatest(:review_limit - (SELECT count(*) FROM gold.steward_review_queue WHERE state = 'OPEN'), 0)

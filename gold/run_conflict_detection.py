@@ -1,0 +1,51 @@
+"""Conflicts: attributes on which the records of a customer disagree, kept over time (phase 10).
+
+Reads ``gold.survivorship_values`` of the customers phase 7 rebuilt since the last look; writes
+``gold.customer_attribute_conflicts``. A conflict opens when it is first found and closes, with the
+instant, when the records agree or the customer is gone; rows are never removed.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from db import bulk
+from db.queries import query
+from gold import state
+from mdm.phases import PhaseReport, RunContext
+
+_FILE = "gold/conflicts.sql"
+_WORK_TABLES = ("gold_looked", "gold_found")
+
+
+def run(conn: Connection, ctx: RunContext) -> PhaseReport:
+    """What was found: customers looked at, open conflicts among them, conflicts closed."""
+    before = state.marks(conn, "conflicts")
+    mark = before["touched_id"] if before else 0
+    newest = int(conn.execute(query(_FILE, "newest_touch")).scalar_one())
+    if newest <= mark:
+        return PhaseReport(rows_in=0, rows_out=0)
+    _drop_work_tables(conn)
+    looked = conn.execute(query(_FILE, "create_looked"), {"touched_id": mark}).rowcount
+    bulk.execute(conn, "ANALYZE pg_temp.gold_looked")
+    conn.execute(query(_FILE, "create_found"))
+    bulk.execute(conn, "ANALYZE pg_temp.gold_found (global_customer_id, attribute)")
+    moment = {"as_of": ctx.as_of, "run_id": ctx.run_id}
+    closed = conn.execute(query(_FILE, "close_conflicts"), moment).rowcount
+    found = conn.execute(query(_FILE, "open_conflicts"), moment).rowcount
+    state.write(conn, "conflicts", run_id=ctx.run_id, marks={"touched_id": newest})
+    _drop_work_tables(conn)
+    return PhaseReport(
+        rows_in=looked, rows_out=found, detail={"conflicts": found, "conflicts_closed": closed}
+    )
+
+
+def _drop_work_tables(conn: Connection) -> None:
+    for table in _WORK_TABLES:
+        bulk.execute(conn, "DROP TABLE IF EXISTS {table}", table=bulk.identifier("pg_temp", table))
+
+
+if __name__ == "__main__":
+    from mdm.standalone import main
+
+    main("quality")

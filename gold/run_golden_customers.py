@@ -1,0 +1,163 @@
+"""Phase 7: golden customers, by survivorship with the stewards' overrides on top.
+
+Reads ``identity.customer_identity_map`` and ``staging.records`` (as ``gold.survivorship_values``),
+identity events and overrides; writes ``gold.dim_customers``, ``gold.customer_lineage`` and, for the
+phases behind, ``gold.customer_changes`` and ``gold.touched_customers``. Golden values are a pure
+function of a customer's live records, the rules and the overrides in force at ``ctx.as_of``, so
+rebuilding touched customers gives what rebuilding all of them would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from db import bulk
+from db.queries import query
+from gold import guards, state, survivorship
+from mdm.phases import PhaseReport, RunContext
+
+_FILE = "gold/golden.sql"
+_WORK_TABLES = ("gold_touched", "gold_frequent", "gold_golden")
+#: Further attributes by their declared type; all others are free text to an override.
+_KINDS = {"date": "date", "number": "number"}
+
+
+def run(conn: Connection, ctx: RunContext) -> PhaseReport:
+    """What phase 7 did: customers rebuilt, rows changed, and the changes by type.
+
+    Safe to repeat: with nothing new it reads a few indexes and writes nothing. Raises PublishHeld
+    when a source looks broken (``gold.guards``), before anything of gold is touched.
+    """
+    conn.execute(query(_FILE, "lock_changes"))
+    inputs = conn.execute(query(_FILE, "input_marks")).one()._asdict()
+    before = state.marks(conn, "golden")
+    digest = survivorship.digest(ctx.config)
+    everyone = ctx.full or before is None or before["digest"] != digest
+    guards.check_sources(conn, ctx, change_seq=inputs["change_seq"])
+
+    touched = _touch(conn, ctx, inputs, before=None if everyone else before)
+    detail: dict[str, Any] = {"full": everyone, "touched": touched}
+    changed = 0
+    if touched:
+        conn.execute(query(_FILE, "drop_consumed"))
+        event_mark = before["identity_event_id"] if before else 0
+        detail |= _rebuild(conn, ctx, identity_event_id=event_mark)
+        conn.execute(query(_FILE, "log_touched"), {"run_id": ctx.run_id, "everyone": everyone})
+        changed = sum(n for key, n in detail.items() if key.isupper())
+    moved = {"digest": digest, **inputs}
+    if touched or before is None or any(before[key] != value for key, value in moved.items()):
+        state.write(
+            conn, "golden", run_id=ctx.run_id, marks={**moved, "as_of": ctx.as_of.isoformat()}
+        )
+    _drop_work_tables(conn)
+    return PhaseReport(rows_in=touched, rows_out=changed, detail=detail)
+
+
+def _touch(
+    conn: Connection,
+    ctx: RunContext,
+    inputs: Mapping[str, Any],
+    *,
+    before: Mapping[str, Any] | None,
+) -> int:
+    """How many customers must be rebuilt, now listed in the work table ``gold_touched``."""
+    _drop_work_tables(conn)
+    conn.execute(query(_FILE, "create_touched"))
+    if before is None:
+        touched = conn.execute(query(_FILE, "touch_all")).rowcount
+    else:
+        touched = conn.execute(
+            query(_FILE, "touch_news"),
+            {
+                "change_seq": before["change_seq"],
+                "identity_event_id": before["identity_event_id"],
+                "identity_run_id": before["identity_run_id"],
+                "identity_moved": inputs["identity_run_id"] != before["identity_run_id"],
+                "last_as_of": datetime.fromisoformat(before["as_of"]),
+                "as_of": ctx.as_of,
+                "stale_after": timedelta(days=ctx.config.quality.stale_after_days),
+            },
+        ).rowcount
+    bulk.execute(conn, "ANALYZE pg_temp.gold_touched")
+    return touched
+
+
+def _rebuild(conn: Connection, ctx: RunContext, *, identity_event_id: int) -> dict[str, int]:
+    """The number of changes by type after the touched customers were built anew and brought in."""
+    config = ctx.config
+    rule_set_id = _register(conn, ctx)
+    choice = survivorship.rule_params(config) | {
+        "sources": survivorship.sources_by_priority(config)
+    }
+    conn.execute(query(_FILE, "create_frequent"), choice)
+    bulk.execute(conn, "ANALYZE pg_temp.gold_frequent")
+    conn.execute(query(_FILE, "create_golden"), choice)
+    extras = survivorship.extra_rules(config)
+    if extras:
+        conn.execute(
+            query(_FILE, "add_extras"),
+            {
+                "sources": choice["sources"],
+                "attributes": list(extras),
+                "rules": list(extras.values()),
+            },
+        )
+    conn.execute(query(_FILE, "apply_overrides"), {"as_of": ctx.as_of})
+    bulk.execute(conn, "ANALYZE pg_temp.gold_golden (global_customer_id)")
+    moment = {"run_id": ctx.run_id, "as_of": ctx.as_of}
+    conn.execute(
+        query(_FILE, "merge_golden"),
+        {
+            **moment,
+            "identity_event_id": identity_event_id,
+            "expected": list(config.quality.expected),
+            "stale_after": timedelta(days=config.quality.stale_after_days),
+        },
+    )
+    conn.execute(query(_FILE, "remove_vanished"), moment)
+    conn.execute(query(_FILE, "merge_lineage"), {"rule_set_id": rule_set_id})
+    counted = conn.execute(query(_FILE, "count_changes"), {"run_id": ctx.run_id})
+    return {row.change_type: row.n for row in counted}
+
+
+def _register(conn: Connection, ctx: RunContext) -> int:
+    """The id of the present rule set, on record together with the attributes it knows."""
+    attributes = ctx.config.attributes
+    known = conn.execute(query(_FILE, "known_extras")).scalars().all()
+    if list(known) != list(attributes):
+        conn.execute(query(_FILE, "forget_extras"))
+        conn.execute(
+            query(_FILE, "register_extras"),
+            {
+                "attributes": list(attributes),
+                "kinds": [_KINDS.get(a.type, "text") for a in attributes.values()],
+            },
+        )
+    digest = survivorship.rule_set_digest(ctx.config)
+    rules = orjson.dumps(survivorship.rule_set(ctx.config)).decode()
+    conn.execute(
+        query(_FILE, "register_rule_set"),
+        {"digest": digest, "rules": rules, "run_id": ctx.run_id},
+    )
+    return int(conn.execute(query(_FILE, "rule_set_id"), {"digest": digest}).scalar_one())
+
+
+def _drop_work_tables(conn: Connection) -> None:
+    """Free the work tables: two runs in one transaction are allowed."""
+    for table in _WORK_TABLES:
+        bulk.execute(
+            conn,
+            "DROP TABLE IF EXISTS {table}",
+            table=bulk.identifier("pg_temp", table),
+        )
+
+
+if __name__ == "__main__":
+    from mdm.standalone import main
+
+    main("gold")

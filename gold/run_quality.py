@@ -1,0 +1,27 @@
+"""Phase 10: conflicts, the review queue, figures: what a steward and an operator look at."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from gold import review, run_conflict_detection, run_quality_metrics
+from mdm.phases import PhaseReport, RunContext
+
+
+def run(conn: Connection, ctx: RunContext) -> PhaseReport:
+    """What the three parts of phase 10 did, in one report."""
+    parts = [part.run(conn, ctx) for part in (run_conflict_detection, review, run_quality_metrics)]
+    detail: dict[str, object] = {}
+    for part in parts:
+        detail |= part.detail
+    return PhaseReport(
+        rows_in=sum(part.rows_in for part in parts),
+        rows_out=sum(part.rows_out for part in parts),
+        detail=detail,
+    )
+
+
+if __name__ == "__main__":
+    from mdm.standalone import main
+
+    main("quality")

@@ -1,0 +1,41 @@
+"""Figures per run: match confidence, data quality, overrides (phase 10).
+
+Reads the scored pairs, gold and the overrides; writes ``gold.match_confidence_metrics``,
+``gold.data_quality_metrics`` and ``gold.steward_override_metrics``, keyed by run, and only when
+what they are made from has moved since the last figures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from db.queries import query
+from gold import state
+from mdm.phases import PhaseReport, RunContext
+
+_FILE = "gold/metrics.sql"
+_MEASURES = ("measure_matches", "measure_quality", "measure_overrides")
+
+
+def signature(conn: Connection) -> dict[str, Any]:
+    """What the figures and the review queue are made from: equal signature, equal outcome."""
+    return dict(conn.execute(query(_FILE, "signature")).one()._mapping)
+
+
+def run(conn: Connection, ctx: RunContext) -> PhaseReport:
+    """How many figures were written; none when nothing has moved."""
+    now = signature(conn)
+    if state.marks(conn, "metrics") == now:
+        return PhaseReport(rows_in=0, rows_out=0)
+    moment = {"run_id": ctx.run_id, "as_of": ctx.as_of}
+    written = sum(conn.execute(query(_FILE, name), moment).rowcount for name in _MEASURES)
+    state.write(conn, "metrics", run_id=ctx.run_id, marks=now)
+    return PhaseReport(rows_in=0, rows_out=written, detail={"figures": written})
+
+
+if __name__ == "__main__":
+    from mdm.standalone import main
+
+    main("quality")
