@@ -96,16 +96,17 @@ CREATE TABLE identity.customer_clusters (
     weakest_probability real CHECK (weakest_probability BETWEEN 0 AND 1)
 );
 COMMENT ON TABLE identity.customer_clusters IS 'One row per live customer made of more than one profile: how well it holds together. Writer: identity.';
-COMMENT ON COLUMN identity.customer_clusters.confidence IS 'Probability of the weakest link of its strongest spanning tree: what the customer stands or falls with.';
-COMMENT ON COLUMN identity.customer_clusters.weakest_profile_l IS 'That link: cutting it gives the likeliest two parts. NULL where stewards alone hold it together.';
+COMMENT ON COLUMN identity.customer_clusters.confidence IS 'Probability by the mean evidence of the weakest merge that built it; 1 where stewards alone hold it together.';
+COMMENT ON COLUMN identity.customer_clusters.weakest_profile_l IS 'With weakest_profile_r the weakest pair of its strongest spanning tree: where a cut is cheapest. NULL where stewards alone hold it together.';
 
 CREATE TABLE identity.consumption (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    change_seq  bigint NOT NULL,
-    decision_id bigint NOT NULL,
-    signature   text NOT NULL,
-    rules       text NOT NULL,
-    run_id      bigint NOT NULL
+    change_seq     bigint NOT NULL,
+    decision_id    bigint NOT NULL,
+    signature      text NOT NULL,
+    rules          text NOT NULL,
+    merges_flagged boolean NOT NULL,
+    run_id         bigint NOT NULL
 );
 COMMENT ON TABLE identity.consumption IS 'What the present ids were made from, in one row: a run that finds the same has nothing to do. Writer: identity.';
 COMMENT ON COLUMN identity.consumption.signature IS 'State of the layers before, steward decisions and rules. Equal signature, equal customers.';

@@ -1,0 +1,197 @@
+-- Which id each cluster gets. Reads the clusters (temporary tables filled by the phase) and what
+-- was published, decides in total orders only, so that the order of rows never matters.
+
+-- name: drop_temporary
+-- Clears what an earlier resolution in the same transaction left.
+DROP TABLE IF EXISTS
+    pg_temp.identity_own_nodes, pg_temp.identity_clustered, pg_temp.identity_cluster_links,
+    pg_temp.identity_members, pg_temp.identity_sizes, pg_temp.identity_evidence,
+    pg_temp.identity_overlap, pg_temp.identity_split_parts, pg_temp.identity_preference,
+    pg_temp.identity_target, pg_temp.identity_followers, pg_temp.identity_gone,
+    pg_temp.identity_changes CASCADE;
+
+-- name: analyze_clusters
+-- Temporary tables are analyzed by nobody else.
+ANALYZE pg_temp.identity_own_nodes, pg_temp.identity_clustered, pg_temp.identity_cluster_links;
+
+-- name: analyze_evidence
+-- As above, once the members are known.
+ANALYZE pg_temp.identity_members, pg_temp.identity_sizes, pg_temp.identity_evidence,
+        pg_temp.identity_overlap;
+
+-- name: analyze_target
+-- As above, once every cluster has its id.
+ANALYZE pg_temp.identity_preference, pg_temp.identity_target, pg_temp.identity_followers,
+        pg_temp.identity_gone;
+
+-- name: create_clustered
+-- One row per node of a cluster of several nodes; filled by COPY.
+CREATE TEMP TABLE identity_clustered (
+    node       bigint NOT NULL,
+    cluster    bigint NOT NULL,
+    confidence real NOT NULL,
+    held_by    smallint NOT NULL
+) ON COMMIT DROP;
+
+-- name: create_cluster_links
+-- One row per cluster of several profiles, with its weakest link; filled by COPY.
+CREATE TEMP TABLE identity_cluster_links (
+    cluster     bigint NOT NULL,
+    profile_n   integer NOT NULL,
+    confidence  real NOT NULL,
+    profile_l   bigint NOT NULL,
+    profile_r   bigint NOT NULL,
+    probability real NOT NULL
+) ON COMMIT DROP;
+
+-- name: create_members
+-- One row per live record with the cluster it belongs to now.
+CREATE TEMP TABLE identity_members ON COMMIT DROP AS
+SELECT i.record_id, i.source, i.source_record_id, i.profile_id,
+       coalesce(c.cluster, -o.record_id, i.profile_id) AS cluster,
+       c.confidence, c.held_by
+FROM staging.identity_inputs AS i
+LEFT JOIN pg_temp.identity_own_nodes AS o ON o.record_id = i.record_id
+LEFT JOIN pg_temp.identity_clustered AS c ON c.node = coalesce(-o.record_id, i.profile_id);
+
+-- name: create_sizes
+-- One row per cluster that has records.
+CREATE TEMP TABLE identity_sizes ON COMMIT DROP AS
+SELECT x.cluster, count(*)::integer AS record_n, min(x.record_id) AS first_record_id
+FROM pg_temp.identity_members AS x
+GROUP BY x.cluster;
+
+-- name: create_evidence
+-- One row per record that had an id before: the id it had (a retired record's followed through
+-- merges) and the cluster it is in now.
+CREATE TEMP TABLE identity_evidence ON COMMIT DROP AS
+SELECT x.record_id, x.cluster, m.global_customer_id, m.first_customer_id, true AS is_live
+FROM pg_temp.identity_members AS x
+JOIN identity.customer_identity_map AS m USING (source, source_record_id)
+UNION ALL
+SELECT x.record_id, x.cluster, coalesce(c.merged_into, c.global_customer_id),
+       r.first_customer_id, false
+FROM identity.retired_records AS r
+JOIN pg_temp.identity_members AS x USING (source, source_record_id)
+JOIN identity.customers AS c ON c.global_customer_id = r.global_customer_id;
+
+-- name: create_overlap
+-- One row per old id and cluster that share records.
+CREATE TEMP TABLE identity_overlap ON COMMIT DROP AS
+SELECT e.global_customer_id, e.cluster,
+       count(*) FILTER (WHERE e.is_live) AS live_n, count(*) AS record_n
+FROM pg_temp.identity_evidence AS e
+GROUP BY e.global_customer_id, e.cluster;
+
+-- name: create_split_parts
+-- The old ids whose records are in several clusters now, and what each of those clusters holds
+-- first in the order of source and source_record_id (which breaks ties).
+CREATE TEMP TABLE identity_split_parts ON COMMIT DROP AS
+WITH split_ids AS (
+    SELECT o.global_customer_id FROM pg_temp.identity_overlap AS o
+    GROUP BY o.global_customer_id HAVING count(*) > 1
+)
+SELECT e.global_customer_id, e.cluster,
+       min((x.source || E'\x1f' || x.source_record_id) COLLATE "C") AS first_key
+FROM split_ids
+JOIN pg_temp.identity_evidence AS e USING (global_customer_id)
+JOIN pg_temp.identity_members AS x USING (record_id)
+GROUP BY e.global_customer_id, e.cluster;
+
+-- name: create_preference
+-- One row per old id that still has records: the cluster it wants to name. The part with most of
+-- its records; what it holds now counts before what it held once, or a record that comes back could
+-- take the id away from those who stayed.
+CREATE TEMP TABLE identity_preference ON COMMIT DROP AS
+SELECT DISTINCT ON (o.global_customer_id)
+       o.global_customer_id, o.cluster, o.record_n
+FROM pg_temp.identity_overlap AS o
+LEFT JOIN pg_temp.identity_split_parts AS s USING (global_customer_id, cluster)
+ORDER BY o.global_customer_id, o.live_n DESC, o.record_n DESC, s.first_key;
+
+-- name: create_target
+-- One row per cluster with the id it gets, first of those who prefer it: the oldest.
+CREATE TEMP TABLE identity_target ON COMMIT DROP AS
+SELECT DISTINCT ON (p.cluster)
+       p.cluster, p.global_customer_id, c.state AS former_state, p.record_n
+FROM pg_temp.identity_preference AS p
+JOIN identity.customers AS c USING (global_customer_id)
+ORDER BY p.cluster, c.customer_seq;
+
+-- name: create_followers
+-- One row per merged id whose survivor is being split: the part it goes with, which is the one with
+-- most of the records first published under it.
+CREATE TEMP TABLE identity_followers ON COMMIT DROP AS
+WITH votes AS (
+    SELECT e.first_customer_id AS follower_id, e.global_customer_id, e.cluster,
+           count(*) AS record_n, min(s.first_key) AS first_key
+    FROM pg_temp.identity_split_parts AS s
+    JOIN pg_temp.identity_evidence AS e USING (global_customer_id, cluster)
+    JOIN identity.customers AS c
+      ON c.global_customer_id = e.first_customer_id AND c.merged_into = e.global_customer_id
+    GROUP BY e.first_customer_id, e.global_customer_id, e.cluster
+)
+SELECT DISTINCT ON (v.follower_id) v.follower_id, v.global_customer_id, v.cluster, v.record_n
+FROM votes AS v
+ORDER BY v.follower_id, v.record_n DESC, v.first_key;
+
+-- name: add_revived_targets
+-- A part that no living id claims gets back the id it was published under before the merge.
+INSERT INTO pg_temp.identity_target (cluster, global_customer_id, former_state, record_n)
+SELECT DISTINCT ON (f.cluster) f.cluster, f.follower_id, c.state, f.record_n
+FROM pg_temp.identity_followers AS f
+JOIN identity.customers AS c ON c.global_customer_id = f.follower_id
+WHERE NOT EXISTS (SELECT FROM pg_temp.identity_target AS t WHERE t.cluster = f.cluster)
+ORDER BY f.cluster, c.customer_seq;
+
+-- name: add_new_targets
+-- Every other cluster gets an id of its own, in the order its records were staged.
+INSERT INTO pg_temp.identity_target (cluster, global_customer_id)
+SELECT unclaimed.cluster, uuidv7()
+FROM (SELECT s.cluster FROM pg_temp.identity_sizes AS s
+      WHERE NOT EXISTS (SELECT FROM pg_temp.identity_target AS t WHERE t.cluster = s.cluster)
+      ORDER BY s.first_record_id) AS unclaimed;
+
+-- name: create_gone
+-- The mapped records that are no longer live.
+CREATE TEMP TABLE identity_gone ON COMMIT DROP AS
+SELECT m.record_id, m.source, m.source_record_id, m.global_customer_id, m.first_customer_id
+FROM identity.customer_identity_map AS m
+WHERE NOT EXISTS (SELECT FROM staging.identity_inputs AS i
+                  WHERE i.source = m.source AND i.source_record_id = m.source_record_id);
+
+-- name: create_changes
+-- One row per thing that happens to an id; kind as in identity.identity_events.
+CREATE TEMP TABLE identity_changes ON COMMIT DROP AS
+WITH merged AS (
+    SELECT 'MERGE' AS event_type, p.global_customer_id, t.global_customer_id AS related_id,
+           p.cluster, p.record_n, false AS is_revived
+    FROM pg_temp.identity_preference AS p
+    JOIN pg_temp.identity_target AS t USING (cluster)
+    WHERE t.global_customer_id <> p.global_customer_id
+), moved AS (
+    SELECT CASE WHEN t.former_state IS NULL OR t.former_state = 'MERGED' THEN 'SPLIT' ELSE 'MOVE' END
+               AS event_type,
+           e.global_customer_id, t.global_customer_id AS related_id, e.cluster,
+           count(*) AS record_n, t.former_state IS NOT NULL AND t.former_state = 'MERGED' AS is_revived
+    FROM pg_temp.identity_evidence AS e
+    JOIN pg_temp.identity_target AS t USING (cluster)
+    WHERE e.is_live AND e.global_customer_id <> t.global_customer_id
+      AND NOT EXISTS (SELECT FROM merged AS m
+                      WHERE m.global_customer_id = e.global_customer_id AND m.cluster = e.cluster)
+    GROUP BY e.global_customer_id, t.global_customer_id, e.cluster, t.former_state
+), back AS (
+    SELECT 'RESURRECT' AS event_type, t.global_customer_id, CAST(NULL AS uuid) AS related_id,
+           t.cluster, t.record_n, true AS is_revived
+    FROM pg_temp.identity_target AS t
+    WHERE t.former_state = 'DELETED'
+), deleted AS (
+    SELECT 'DELETE' AS event_type, g.global_customer_id, CAST(NULL AS uuid) AS related_id,
+           CAST(NULL AS bigint) AS cluster, count(*) AS record_n, false AS is_revived
+    FROM pg_temp.identity_gone AS g
+    WHERE NOT EXISTS (SELECT FROM pg_temp.identity_preference AS p
+                      WHERE p.global_customer_id = g.global_customer_id)
+    GROUP BY g.global_customer_id
+)
+SELECT * FROM merged UNION ALL SELECT * FROM moved
+UNION ALL SELECT * FROM back UNION ALL SELECT * FROM deleted;

@@ -1,0 +1,292 @@
+"""The identity graph: nodes, the pairs that speak for or against joining them, stewards' words.
+
+A node is a profile, or a single record where a profile cannot speak for its records: when a steward
+judged the record, or when the profile is too poor to tell people apart (``create_own_nodes``).
+Inside, a node has a code: the profile id, or for a record's own node a number above all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg2 import sql
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from sqlalchemy import Connection
+
+from db import bulk
+from db.queries import load, query
+from identity import binary_copy
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+AUTO_MERGE, FLAG_REVIEW, REJECT, VETOED, SAME_PROFILE, STEWARD = 1, 2, 3, 4, 5, 6
+"""What a pair is; the first two and the last two can hold a record in its customer."""
+
+_PAIR = (
+    ("left", "i8"),
+    ("right", "i8"),
+    ("probability", "f4"),
+    ("kind", "i2"),
+)
+_BLOCKS_AT_ONCE = 16_384  # 128 MiB of the table: bounds what a chunk of parting pairs takes
+_SQL = "identity/graph.sql"
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of node codes, each with its probability and kind, in columns."""
+
+    left: Ints
+    right: Ints
+    probability: Floats
+    kind: Ints
+
+    def where(self, chosen: NDArray[Any]) -> Pairs:
+        """The chosen pairs only (boolean mask or positions)."""
+        return Pairs(
+            self.left[chosen], self.right[chosen], self.probability[chosen], self.kind[chosen]
+        )
+
+    def joined_with(self, *others: Pairs) -> Pairs:
+        """These pairs followed by those of ``others``."""
+        all_pairs = (self, *others)
+        return Pairs(
+            np.concatenate([p.left for p in all_pairs]),
+            np.concatenate([p.right for p in all_pairs]),
+            np.concatenate([p.probability for p in all_pairs]),
+            np.concatenate([p.kind for p in all_pairs]),
+        )
+
+
+@dataclass(frozen=True)
+class OwnNodes:
+    """The records that are nodes of their own, ordered by profile; ``base`` is their first code.
+
+    ``held``: equal data of the same profile still is evidence for the record.
+    ``whole``: no record of the profile is left for the profile's own node.
+    """
+
+    base: int
+    record: Ints
+    profile: Ints
+    held: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
+
+    @property
+    def code(self) -> Ints:
+        """The node code of each."""
+        return self.base + np.arange(len(self.record), dtype=np.int64)
+
+    def sql_id(self, code: Ints) -> Ints:
+        """How the database names the nodes: the profile id, or minus the record id."""
+        out = code.copy()
+        own = code >= self.base
+        out[own] = -self.record[code[own] - self.base]
+        return out
+
+    def profile_of(self, code: Ints) -> Ints:
+        """The profile behind each node."""
+        out = code.copy()
+        own = code >= self.base
+        out[own] = self.profile[code[own] - self.base]
+        return out
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Everything clustering works on. Only nodes that something could join are in it.
+
+    ``code`` lists the nodes in ascending order; ``pairs``, ``same`` and ``different`` refer to
+    positions in it. ``rank`` orders nodes by content, so that results do not hang on ids.
+    """
+
+    own: OwnNodes
+    code: Ints
+    rank: Ints
+    pairs: Pairs
+    same: tuple[Ints, Ints]
+    different: tuple[Ints, Ints]
+
+
+def read_graph(conn: Connection, *, merge_flagged: bool) -> Graph:
+    """The graph of all profiles that some pair or steward could join to another.
+
+    Reads ``staging.identity_match_candidates``, ``staging.profiles`` and, through the temporary
+    table of own nodes, ``staging.identity_inputs`` and the steward decisions.
+    """
+    own = _own_nodes(conn)
+    words = _judgements(conn, own)
+    scored = _expand(_pairs(conn, load(_SQL)["select_joining_pairs"]), own)
+    joining = scored.kind == AUTO_MERGE
+    if merge_flagged:
+        joining |= scored.kind == FLAG_REVIEW
+    links = scored.where(joining).joined_with(_equal_data(own))
+
+    code = np.unique(np.concatenate([links.left, links.right, *words["SAME"]]))
+    slot = np.full(own.base + len(own.record), -1, dtype=np.int64)
+    slot[code] = np.arange(len(code))
+    same = slot[words["SAME"][0]], slot[words["SAME"][1]]
+    component = _components(
+        len(code),
+        np.concatenate([slot[links.left], same[0]]),
+        np.concatenate([slot[links.right], same[1]]),
+    )
+    others = [_inside(scored.where(~joining), slot, component)]
+    others += [_inside(_expand(p, own), slot, component) for p in _parting_pairs(conn)]
+    pairs = links.joined_with(*others)
+    different = slot[words["DIFFERENT"][0]], slot[words["DIFFERENT"][1]]
+    met = (different[0] >= 0) & (different[1] >= 0)
+    return Graph(
+        own=own,
+        code=code,
+        rank=_ranks(conn, own, code),
+        pairs=Pairs(slot[pairs.left], slot[pairs.right], pairs.probability, pairs.kind),
+        same=same,
+        different=(different[0][met], different[1][met]),
+    )
+
+
+def _own_nodes(conn: Connection) -> OwnNodes:
+    rows = conn.execute(query(_SQL, "select_own_nodes")).all()
+    last_profile = conn.execute(query(_SQL, "last_profile_id")).scalar_one()
+    return OwnNodes(
+        base=last_profile + 1,
+        record=np.array([r.record_id for r in rows], dtype=np.int64),
+        profile=np.array([r.profile_id for r in rows], dtype=np.int64),
+        held=np.array([r.is_held_by_profile for r in rows], dtype=bool),
+        whole=np.array([r.is_whole for r in rows], dtype=bool),
+    )
+
+
+def _judgements(conn: Connection, own: OwnNodes) -> dict[str, tuple[Ints, Ints]]:
+    """Per verdict the pairs of codes it ties, said of records that live.
+
+    A deleted record still passes SAME on: those it was the same as stay one, and what was different
+    from it stays different from them.
+    """
+    rows = conn.execute(query(_SQL, "select_judgements")).all()
+    records = sorted({r.record_id_l for r in rows} | {r.record_id_r for r in rows})
+    at = {record: i for i, record in enumerate(records)}
+    same = [(at[r.record_id_l], at[r.record_id_r]) for r in rows if r.verdict == "SAME"]
+    links = np.array(same, dtype=np.int64).reshape(-1, 2)
+    group = _components(len(records), links[:, 0], links[:, 1])
+    code_of = dict(zip(own.record.tolist(), own.code.tolist(), strict=True))
+    speaker: dict[int, int] = {}
+    ties: dict[str, list[tuple[int, int]]] = {"SAME": [], "DIFFERENT": []}
+    for record, of_group in zip(records, group.tolist(), strict=True):
+        if record in code_of:
+            first = speaker.setdefault(of_group, code_of[record])
+            if first != code_of[record]:
+                ties["SAME"].append((first, code_of[record]))
+    for row in rows:
+        if row.verdict == "DIFFERENT":
+            sides = [speaker.get(int(group[at[r]])) for r in (row.record_id_l, row.record_id_r)]
+            if sides[0] is not None and sides[1] is not None:
+                ties["DIFFERENT"].append((sides[0], sides[1]))
+    return {verdict: _columns(pairs) for verdict, pairs in ties.items()}
+
+
+def _columns(pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
+    table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _pairs(conn: Connection, select: str) -> Pairs:
+    rows = binary_copy.read(conn, select, _PAIR)
+    return Pairs(
+        rows["left"],
+        rows["right"],
+        rows["probability"].astype(np.float64),
+        rows["kind"].astype(np.int64),
+    )
+
+
+def _parting_pairs(conn: Connection) -> Iterator[Pairs]:
+    """The pairs that speak against joining, in chunks of the table's blocks."""
+    blocks = conn.execute(query(_SQL, "candidate_blocks")).scalar_one()
+    chunk = sql.SQL(load(_SQL)["select_parting_pairs"])
+    for first in range(0, blocks, _BLOCKS_AT_ONCE):
+        with bulk.cursor(conn) as cur:
+            select = chunk.format(
+                first=sql.Literal(f"({first},0)"),
+                behind=sql.Literal(f"({first + _BLOCKS_AT_ONCE},0)"),
+            ).as_string(cur)
+        yield _pairs(conn, select)
+
+
+def _expand(pairs: Pairs, own: OwnNodes) -> Pairs:
+    """``pairs`` of profiles as pairs of nodes: an own node inherits every pair of its profile."""
+    if not len(own.record):
+        return pairs
+    at_l, left = _expand_side(pairs.left, own)
+    at_r, right = _expand_side(pairs.right[at_l], own)
+    at = at_l[at_r]
+    return Pairs(left[at_r], right, pairs.probability[at], pairs.kind[at])
+
+
+def _expand_side(profile: Ints, own: OwnNodes) -> tuple[Ints, Ints]:
+    """Per node of each profile: the position of the profile in the input, and the node's code."""
+    split, starts, counts = np.unique(own.profile, return_index=True, return_counts=True)
+    found = np.minimum(np.searchsorted(split, profile), len(split) - 1)
+    hit = split[found] == profile
+    copies = np.where(hit, counts[found] + ~own.whole[starts][found], 1)
+    at = np.repeat(np.arange(len(profile)), copies)
+    nth = np.arange(len(at)) - np.repeat(np.cumsum(copies) - copies, copies)
+    code = profile[at]
+    # The records first; the profile's own node, where it still stands for some, comes last.
+    is_record = hit[at] & (nth < counts[found[at]])
+    code[is_record] = own.base + starts[found[at[is_record]]] + nth[is_record]
+    return at, code
+
+
+def _equal_data(own: OwnNodes) -> Pairs:
+    """A certain pair for every two nodes of one profile that equal data may hold together."""
+    left: list[int] = []
+    right: list[int] = []
+    held = own.held.nonzero()[0]
+    for profile in np.unique(own.profile[held]).tolist():
+        of_profile = held[own.profile[held] == profile]
+        nodes = (own.base + of_profile).tolist()
+        if not own.whole[of_profile[0]]:
+            nodes.insert(0, profile)
+        for i, node in enumerate(nodes):
+            left += [node] * (len(nodes) - i - 1)
+            right += nodes[i + 1 :]
+    return Pairs(
+        np.array(left, dtype=np.int64),
+        np.array(right, dtype=np.int64),
+        np.ones(len(left)),
+        np.full(len(left), SAME_PROFILE, dtype=np.int64),
+    )
+
+
+def _inside(pairs: Pairs, slot: Ints, component: Ints) -> Pairs:
+    """The ``pairs`` whose two nodes something could join: no others matter."""
+    left, right = slot[pairs.left], slot[pairs.right]
+    known = ((left >= 0) & (right >= 0)).nonzero()[0]
+    return pairs.where(known[component[left[known]] == component[right[known]]])
+
+
+def _ranks(conn: Connection, own: OwnNodes, code: Ints) -> Ints:
+    """The place of each node in the order of its profile's fingerprint, then its record's key."""
+    rows = binary_copy.read(
+        conn, load(_SQL)["select_fingerprints"], (("profile", "i8"), ("fingerprint", "S16"))
+    )
+    place = np.full(own.base, -1, dtype=np.int64)
+    place[rows["profile"]] = np.arange(len(rows))
+    halves = np.ascontiguousarray(rows["fingerprint"]).view(">u8").reshape(-1, 2)
+    of_node = halves[place[own.profile_of(code)]]
+    rank = np.empty(len(code), dtype=np.int64)
+    rank[np.lexsort((code, of_node[:, 1], of_node[:, 0]))] = np.arange(len(code))
+    return rank
+
+
+def _components(n: int, left: Ints, right: Ints) -> Ints:
+    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)

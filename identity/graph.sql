@@ -1,0 +1,104 @@
+-- Reading the identity graph: what is a node, what links nodes, what keeps them apart.
+
+-- name: signature
+-- One row: the state of everything customer ids are made from, and the parts a cause is told by.
+SELECT coalesce((SELECT string_agg(concat_ws(':', v.layer, v.change_seq, v.run_id, v.config_hash),
+                                   ' ' ORDER BY v.layer)
+                 FROM staging.volatile_marker AS v
+                 WHERE v.layer IN ('identity_inputs', 'blocking', 'matching')), '') AS layers,
+       (SELECT array_agg(v.layer) FROM staging.volatile_marker AS v) AS finished_layers,
+       (SELECT coalesce(max(v.change_seq), 0) FROM staging.volatile_marker AS v
+        WHERE v.layer = 'identity_inputs') AS change_seq,
+       (SELECT coalesce(max(d.decision_id), 0) FROM identity.steward_link_decisions AS d)
+           AS decision_id,
+       (SELECT m.version FROM ops.match_models AS m WHERE m.is_current) AS model_version;
+
+-- name: consumption
+-- The one row of what the last resolution consumed; none before the first.
+SELECT c.change_seq, c.decision_id, c.signature, c.rules FROM identity.consumption AS c;
+
+-- name: create_own_nodes
+-- One row per record that is a node of its own instead of standing behind its profile.
+-- A judged record, because a steward speaks of records: father and son may have equal data. It is
+-- here even when deleted, because "a = b, b = c" must go on to join a and c without b.
+-- A record of a profile too poor to tell people apart (all blank, or a bare name), because equal
+-- blanks prove nothing: such records meet others through their pairs or not at all.
+CREATE TEMP TABLE identity_own_nodes ON COMMIT DROP AS
+WITH judged_records AS (
+    SELECT DISTINCT r.record_id
+    FROM identity.live_link_decisions AS d
+    CROSS JOIN LATERAL (VALUES (d.source_l, d.source_record_id_l),
+                               (d.source_r, d.source_record_id_r)) AS side (source, record)
+    JOIN staging.records AS r ON r.source = side.source AND r.source_record_id = side.record
+), poor_profiles AS (
+    SELECT p.profile_id
+    FROM staging.profiles AS p
+    WHERE num_nonnulls(p.email, p.phone, p.tax_id, p.customer_number) = 0
+      AND (num_nonnulls(p.name, p.given_name, p.family_name, p.organisation) = 0
+           OR num_nonnulls(p.date_of_birth, p.street, p.postcode, p.extra) = 0)
+      AND NOT jsonb_exists_any(coalesce(p.extra, '{}'), CAST(:identifiers AS text[]))
+      -- An exact rule of the user outranks our caution.
+      AND NOT EXISTS (
+        SELECT FROM jsonb_array_elements(CAST(:always_match AS jsonb)) AS rule (attributes)
+        WHERE NOT EXISTS (
+            SELECT FROM jsonb_array_elements_text(rule.attributes) AS needed (attribute)
+            WHERE coalesce(to_jsonb(p) ->> CASE needed.attribute WHEN 'full_name' THEN 'name'
+                                                                 ELSE needed.attribute END,
+                           p.extra ->> needed.attribute) IS NULL))
+)
+SELECT coalesce(j.record_id, i.record_id) AS record_id, i.profile_id,
+       j.record_id IS NOT NULL AND poor.profile_id IS NULL AS is_held_by_profile
+FROM judged_records AS j
+FULL JOIN (SELECT n.record_id, n.profile_id
+           FROM staging.identity_inputs AS n
+           WHERE n.profile_id IN (SELECT q.profile_id FROM poor_profiles AS q)
+              OR n.record_id IN (SELECT k.record_id FROM judged_records AS k)) AS i
+       ON i.record_id = j.record_id
+LEFT JOIN poor_profiles AS poor ON poor.profile_id = i.profile_id;
+
+-- name: select_own_nodes
+-- Those nodes that a live record stands for, by profile and key; is_whole: none of the profile's
+-- records is left behind the profile itself.
+SELECT o.record_id, o.profile_id, o.is_held_by_profile,
+       p.record_n = count(*) OVER (PARTITION BY o.profile_id) AS is_whole
+FROM pg_temp.identity_own_nodes AS o
+JOIN staging.profiles AS p USING (profile_id)
+JOIN staging.identity_inputs AS i USING (record_id)
+ORDER BY o.profile_id, i.source COLLATE "C", i.source_record_id COLLATE "C";
+
+-- name: last_profile_id
+-- The greatest profile id, 0 without profiles: record nodes are numbered above it.
+SELECT coalesce(max(p.profile_id), 0) FROM staging.profiles AS p;
+
+-- name: select_fingerprints
+-- For COPY: every profile's place in an order that depends on content alone.
+SELECT p.profile_id, p.fingerprint FROM staging.profiles AS p
+
+-- name: select_joining_pairs
+-- For COPY: scored pairs that may join two profiles; 1 AUTO_MERGE, 2 FLAG_REVIEW.
+SELECT p.profile_id_l, p.profile_id_r, p.match_probability,
+       (CASE p.decision WHEN 'AUTO_MERGE' THEN 1 ELSE 2 END)::smallint
+FROM staging.identity_match_candidates AS p
+WHERE p.decision <> 'REJECT' AND NOT p.is_vetoed
+
+-- name: candidate_blocks
+-- How many blocks of the table of scored pairs there are to read.
+SELECT pg_relation_size('staging.identity_match_candidates')
+       / current_setting('block_size')::bigint;
+
+-- name: select_parting_pairs
+-- For COPY, between two block numbers: scored pairs that speak against joining two profiles or
+-- forbid it; 3 REJECT, 4 vetoed.
+SELECT p.profile_id_l, p.profile_id_r, p.match_probability,
+       (CASE WHEN p.is_vetoed THEN 4 ELSE 3 END)::smallint
+FROM staging.identity_match_candidates AS p
+WHERE (p.decision = 'REJECT' OR p.is_vetoed)
+  AND p.ctid >= {first}::tid AND p.ctid < {behind}::tid
+
+-- name: select_judgements
+-- Live steward decisions as pairs of records, deleted ones included.
+SELECT l.record_id AS record_id_l, r.record_id AS record_id_r, d.verdict
+FROM identity.live_link_decisions AS d
+JOIN staging.records AS l ON l.source = d.source_l AND l.source_record_id = d.source_record_id_l
+JOIN staging.records AS r ON r.source = d.source_r AND r.source_record_id = d.source_record_id_r
+ORDER BY 1, 2;

@@ -1,0 +1,76 @@
+-- What must always hold of identity: each query returns what breaks it, so no rows when all is well.
+
+-- name: inv_every_record_has_one_customer
+-- title: every live record has exactly one living customer, and nothing else has
+-- What changed in staging since the last resolution is not its fault, so it is left out.
+SELECT coalesce(r.record_id, m.record_id) AS record_id, m.global_customer_id
+FROM staging.live_records AS r
+FULL JOIN identity.customer_identity_map AS m ON m.record_id = r.record_id
+LEFT JOIN identity.customers AS c ON c.global_customer_id = m.global_customer_id
+LEFT JOIN staging.records AS s ON s.record_id = m.record_id
+CROSS JOIN identity.consumption AS seen
+WHERE (m.record_id IS NULL AND r.change_seq <= seen.change_seq)
+   OR (r.record_id IS NULL AND (s.change_seq IS NULL OR s.change_seq <= seen.change_seq))
+   OR (r.source, r.source_record_id) <> (m.source, m.source_record_id)
+   OR (m.record_id IS NOT NULL AND c.state IS DISTINCT FROM 'LIVE')
+
+-- name: inv_living_customers_have_records
+-- title: every living customer has a record
+SELECT c.global_customer_id
+FROM identity.customers AS c
+WHERE c.state = 'LIVE'
+  AND NOT EXISTS (SELECT FROM identity.customer_identity_map AS m
+                  WHERE m.global_customer_id = c.global_customer_id)
+
+-- name: inv_redirects_end_at_once
+-- title: a merged id redirects straight to an id that was not merged itself
+SELECT c.global_customer_id, c.merged_into
+FROM identity.customers AS c
+JOIN identity.customers AS t ON t.global_customer_id = c.merged_into
+WHERE t.state = 'MERGED'
+
+-- name: inv_endings_are_on_record
+-- title: every id that ended has the event that says so
+SELECT c.global_customer_id, c.state, c.ended_run_id
+FROM identity.customers AS c
+WHERE c.state <> 'LIVE'
+  AND NOT EXISTS (
+    SELECT FROM identity.identity_events AS e
+    WHERE e.global_customer_id = c.global_customer_id AND e.run_id = c.ended_run_id
+      AND e.event_type = CASE c.state WHEN 'MERGED' THEN 'MERGE' ELSE 'DELETE' END)
+
+-- name: inv_ids_keep_their_meaning
+-- title: a record that left the id it was published under left by an event on record
+SELECT m.record_id, m.first_customer_id, m.global_customer_id
+FROM identity.customer_identity_map AS m
+WHERE m.first_customer_id <> m.global_customer_id
+  AND NOT EXISTS (SELECT FROM identity.identity_events AS e
+                  WHERE e.global_customer_id = m.first_customer_id
+                    AND e.event_type IN ('MERGE', 'SPLIT', 'MOVE', 'DELETE'))
+
+-- name: inv_doubts_do_not_merge
+-- title: no record is in its customer by a doubtful pair, unless merge_flagged says so
+SELECT m.record_id, m.global_customer_id, m.decision
+FROM identity.customer_identity_map AS m
+CROSS JOIN identity.consumption AS seen
+WHERE m.decision = 'FLAG_REVIEW' AND NOT seen.merges_flagged
+
+-- name: inv_stewards_are_obeyed
+-- title: records a steward called the same are one customer, different ones are two
+SELECT d.decision_id, d.verdict
+FROM identity.live_link_decisions AS d
+CROSS JOIN identity.consumption AS seen
+JOIN identity.customer_identity_map AS l
+  ON l.source = d.source_l AND l.source_record_id = d.source_record_id_l
+JOIN identity.customer_identity_map AS r
+  ON r.source = d.source_r AND r.source_record_id = d.source_record_id_r
+WHERE d.decision_id <= seen.decision_id
+  AND (d.verdict = 'SAME') <> (l.global_customer_id = r.global_customer_id)
+
+-- name: inv_decisions_do_not_contradict
+-- title: no chain of SAME joins two records that a steward called different
+SELECT d.decision_id
+FROM identity.live_link_decisions AS d
+WHERE d.verdict = 'DIFFERENT'
+  AND identity.same_chain(d.source_l, d.source_record_id_l, d.source_r, d.source_record_id_r)
+      IS NOT NULL

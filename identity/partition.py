@@ -1,0 +1,191 @@
+"""From the identity graph to clusters, and how well each of them holds together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from identity import clustering
+from identity.graph import (
+    AUTO_MERGE,
+    FLAG_REVIEW,
+    SAME_PROFILE,
+    STEWARD,
+    VETOED,
+    Graph,
+    Ints,
+    Pairs,
+)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Clusters of two nodes and more, in columns as the database wants them.
+
+    Per node: its database id, its cluster (named by the id of one of its nodes), the probability of
+    its best link inside and what kind of link that is. Per cluster of several profiles: how many,
+    its confidence, and the profiles of its weakest link (-1 where stewards alone hold it).
+    """
+
+    node: Ints
+    cluster: Ints
+    confidence: NDArray[np.float32]
+    held_by: NDArray[np.int16]
+    linked_cluster: Ints
+    profile_n: NDArray[np.int32]
+    cluster_confidence: NDArray[np.float32]
+    weakest_l: Ints
+    weakest_r: Ints
+    weakest_probability: NDArray[np.float32]
+
+
+def partition(graph: Graph, *, auto_merge: float, review: float, merge_flagged: bool) -> Partition:
+    """The clusters of ``graph`` at the thresholds of ``[matching]``.
+
+    What a steward called the same is one node to the clustering, with the best evidence of its
+    parts, so that a word that joins two profiles never loses those that either already had.
+    """
+    group = _groups(len(graph.code), *graph.same)
+    group_n = int(group.max()) + 1 if len(group) else 0
+    rank = np.full(group_n, len(group), dtype=np.int64)
+    np.minimum.at(rank, group, graph.rank)
+    chosen, key = _between_groups(graph.pairs, group, group_n)
+    pairs = graph.pairs.where(chosen)
+
+    threshold = min(float(_bits(review if merge_flagged else auto_merge)), clustering.HIGHEST_BITS)
+    bits = _bits(pairs.probability)
+    # The decision of a pair is what matching says it is, whatever rounding made of its probability.
+    bits = np.where(
+        _joins(pairs.kind, merge_flagged=merge_flagged),
+        np.maximum(bits, threshold),
+        np.minimum(bits, threshold - 1e-6),
+    )
+    found = clustering.cluster(
+        group_n,
+        clustering.Edges(group[pairs.left], group[pairs.right], bits, pairs.kind == VETOED),
+        rank=rank,
+        threshold=threshold,
+        cannot_links=(group[graph.different[0]], group[graph.different[1]]),
+    )
+    joins = _joins(graph.pairs.kind, merge_flagged=merge_flagged)
+    return _describe(graph, found, group=group, chosen=chosen, key=key, joins=joins)
+
+
+def _joins(kind: Ints, *, merge_flagged: bool) -> NDArray[np.bool_]:
+    joining = [AUTO_MERGE, SAME_PROFILE] + [FLAG_REVIEW] * merge_flagged
+    return np.isin(kind, joining)
+
+
+def _bits(probability: float | Floats) -> Floats:
+    """log2 odds, finite for 0 and 1."""
+    p = np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9)
+    return np.asarray(np.log2(p) - np.log2(1 - p))
+
+
+def _groups(n: int, left: Ints, right: Ints) -> Ints:
+    links = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def _between_groups(pairs: Pairs, group: Ints, group_n: int) -> tuple[Ints, Ints]:
+    """One pair per two groups, a veto if there is one, else the likeliest: its place and its key.
+
+    The key is ``smaller group * group_n + greater group``, in ascending order.
+    """
+    left, right = group[pairs.left], group[pairs.right]
+    key = np.minimum(left, right) * group_n + np.maximum(left, right)
+    order = np.argsort(key, kind="stable")
+    if (key[order][1:] == key[order][:-1]).any():
+        order = np.lexsort((pairs.probability, pairs.kind == VETOED, key))
+    last = np.ones(len(order), dtype=bool)
+    last[:-1] = key[order][1:] != key[order][:-1]
+    chosen = order[last]
+    chosen = chosen[left[chosen] != right[chosen]]
+    return chosen, key[chosen]
+
+
+def _describe(
+    graph: Graph,
+    found: clustering.Clusters,
+    *,
+    group: Ints,
+    chosen: Ints,
+    key: Ints,
+    joins: NDArray[np.bool_],
+) -> Partition:
+    label = found.label[group] if len(group) else group
+    cluster_n = len(found.size)
+    own, code = graph.own, graph.code
+    confidence = 1 / (1 + np.exp2(-found.cohesion))
+
+    name = np.empty(cluster_n, dtype=np.int64)
+    name[label[::-1]] = own.sql_id(code[::-1])  # the first node of each, as the last one written
+    together = np.bincount(label, minlength=cluster_n)[label] > 1
+    node_confidence, held_by = _strongest_links(
+        graph, label, joins, default=confidence[label] if len(label) else confidence
+    )
+    stewarded = np.bincount(group, minlength=len(found.label))[group] > 1
+    node_confidence[stewarded], held_by[stewarded] = 1.0, STEWARD
+
+    profile_n = _profiles_per_cluster(own.profile_of(code), label, cluster_n)
+    linked = (profile_n > 1).nonzero()[0]
+    at = _places_of_weakest(found, linked, chosen, key)
+    known = at >= 0
+    weakest_l, weakest_r = np.full((2, len(linked)), -1, dtype=np.int64)
+    weakest_l[known] = own.profile_of(code[graph.pairs.left[at[known]]])
+    weakest_r[known] = own.profile_of(code[graph.pairs.right[at[known]]])
+    probability = np.ones(len(linked))
+    probability[known] = graph.pairs.probability[at[known]]
+    return Partition(
+        node=own.sql_id(code[together]),
+        cluster=name[label[together]],
+        confidence=node_confidence[together].astype(np.float32),
+        held_by=held_by[together].astype(np.int16),
+        linked_cluster=name[linked],
+        profile_n=profile_n[linked].astype(np.int32),
+        cluster_confidence=confidence[linked].astype(np.float32),
+        weakest_l=np.minimum(weakest_l, weakest_r),
+        weakest_r=np.maximum(weakest_l, weakest_r),
+        weakest_probability=probability.astype(np.float32),
+    )
+
+
+def _strongest_links(
+    graph: Graph, label: Ints, joins: NDArray[np.bool_], *, default: Floats
+) -> tuple[Floats, Ints]:
+    """Per node the probability and the kind of the likeliest pair that ties it to its cluster."""
+    pairs = graph.pairs.where(joins)
+    pairs = pairs.where(label[pairs.left] == label[pairs.right])
+    order = np.lexsort((pairs.kind, pairs.probability))
+    confidence = default.copy()
+    held_by = np.full(len(label), AUTO_MERGE, dtype=np.int64)
+    # Written weakest first, so that what stays is the strongest seen from either end.
+    ends = np.stack([pairs.left[order], pairs.right[order]], axis=1).ravel()
+    confidence[ends] = np.repeat(pairs.probability[order], 2)
+    held_by[ends] = np.repeat(pairs.kind[order], 2)
+    return confidence, held_by
+
+
+def _profiles_per_cluster(profile: Ints, label: Ints, cluster_n: int) -> Ints:
+    order = np.lexsort((profile, label))
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (profile[order][1:] != profile[order][:-1]) | (
+        label[order][1:] != label[order][:-1]
+    )
+    return np.bincount(label[order][first], minlength=cluster_n)
+
+
+def _places_of_weakest(found: clustering.Clusters, linked: Ints, chosen: Ints, key: Ints) -> Ints:
+    """Where in the pairs the weakest link of each ``linked`` cluster is; -1 where there is none."""
+    left, right = found.weakest_left[linked], found.weakest_right[linked]
+    at = np.full(len(linked), -1, dtype=np.int64)
+    known = left >= 0
+    wanted = np.minimum(left, right) * len(found.label) + np.maximum(left, right)
+    at[known] = chosen[np.searchsorted(key, wanted[known])]
+    return at

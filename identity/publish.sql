@@ -1,0 +1,242 @@
+-- Applying the new assignment as a difference: a row that says the same already is not written.
+
+-- name: create_next
+-- The identity map as it should be, one row per live record. A view: each statement reads it once.
+CREATE TEMP VIEW identity_next AS
+SELECT x.record_id, x.source, x.source_record_id, x.profile_id, t.global_customer_id,
+       coalesce(x.confidence, 1::real) AS match_confidence,
+       CASE WHEN s.record_n = 1 THEN 'SINGLETON'
+            WHEN x.held_by = 1 THEN 'AUTO_MERGE'
+            WHEN x.held_by = 2 THEN 'FLAG_REVIEW'
+            WHEN x.held_by = 6 THEN 'STEWARD'
+            ELSE 'SAME_PROFILE' END AS decision
+FROM pg_temp.identity_members AS x
+JOIN pg_temp.identity_sizes AS s USING (cluster)
+JOIN pg_temp.identity_target AS t USING (cluster);
+
+-- name: insert_new_customers
+-- One row per id that is born, oldest staged record first.
+INSERT INTO identity.customers (global_customer_id, created_at, created_run_id)
+SELECT t.global_customer_id, :as_of, :run_id
+FROM pg_temp.identity_target AS t
+WHERE t.former_state IS NULL
+ORDER BY t.global_customer_id;
+
+-- name: insert_events
+-- One row per change, with its cause: a steward's new word on one of the records, else other rules
+-- over unchanged records, else what became of the records. Splits before merges before deletions,
+-- then by age, so that the log reads the same however the rows lay.
+INSERT INTO identity.identity_events (
+    run_id, event_type, global_customer_id, related_customer_id, record_n, cause, detail, occurred_at)
+WITH fresh_words AS (
+    SELECT d.decision_id, side.source, side.source_record_id
+    FROM identity.steward_link_decisions AS d
+    CROSS JOIN LATERAL (VALUES (d.source_l, d.source_record_id_l),
+                               (d.source_r, d.source_record_id_r)) AS side (source, source_record_id)
+    WHERE d.decision_id > :decision_id
+), judged AS (
+    SELECT DISTINCT x.cluster, e.global_customer_id
+    FROM fresh_words AS w
+    JOIN pg_temp.identity_members AS x USING (source, source_record_id)
+    LEFT JOIN pg_temp.identity_evidence AS e USING (record_id)
+), retracted AS (
+    SELECT DISTINCT g.global_customer_id
+    FROM pg_temp.identity_gone AS g
+    JOIN staging.records AS r USING (source, source_record_id)
+    JOIN raw.lake_objects AS o ON o.object_id = r.object_id AND o.state = 'RETRACTED'
+), renewed AS (
+    SELECT DISTINCT x.cluster, e.global_customer_id
+    FROM pg_temp.identity_members AS x
+    JOIN staging.identity_inputs AS i USING (record_id)
+    LEFT JOIN pg_temp.identity_evidence AS e USING (record_id)
+    WHERE i.change_seq > :change_seq
+), gone_from AS (
+    SELECT DISTINCT g.global_customer_id FROM pg_temp.identity_gone AS g
+)
+SELECT :run_id, c.event_type, c.global_customer_id, c.related_id, c.record_n,
+       CASE WHEN c.event_type = 'DELETE' THEN
+                CASE WHEN c.global_customer_id IN (SELECT r.global_customer_id FROM retracted AS r)
+                     THEN 'retraction' ELSE 'deletion' END
+            WHEN EXISTS (SELECT FROM judged AS j
+                         WHERE j.cluster = c.cluster OR j.global_customer_id = c.global_customer_id)
+                THEN 'steward'
+            WHEN c.event_type = 'RESURRECT' THEN 'new evidence'
+            WHEN :rules_changed
+                 AND NOT EXISTS (SELECT FROM renewed AS n
+                                 WHERE n.cluster = c.cluster
+                                    OR n.global_customer_id = c.global_customer_id)
+                 AND NOT EXISTS (SELECT FROM gone_from AS g
+                                 WHERE g.global_customer_id = c.global_customer_id)
+                THEN 'model change'
+            WHEN c.event_type = 'SPLIT' THEN 'evidence gone'
+            ELSE 'new evidence' END,
+       CASE WHEN c.event_type = 'SPLIT' AND c.is_revived THEN jsonb_build_object('revived', true)
+            ELSE '{}' END,
+       :as_of
+FROM pg_temp.identity_changes AS c
+JOIN identity.customers AS k ON k.global_customer_id = c.global_customer_id
+LEFT JOIN identity.customers AS r ON r.global_customer_id = c.related_id
+ORDER BY array_position(ARRAY['RESURRECT', 'SPLIT', 'MOVE', 'MERGE', 'DELETE'], c.event_type),
+         k.customer_seq, r.customer_seq;
+
+-- name: end_merged_customers
+-- Ids that lost their cluster to an older one redirect to it.
+UPDATE identity.customers AS k
+SET state = 'MERGED', merged_into = c.related_id, ended_at = :as_of, ended_run_id = :run_id
+FROM pg_temp.identity_changes AS c
+WHERE c.event_type = 'MERGE' AND k.global_customer_id = c.global_customer_id;
+
+-- name: revive_customers
+-- Ids whose records came back, or whose merge was undone, live again.
+UPDATE identity.customers AS k
+SET state = 'LIVE', merged_into = NULL, ended_at = NULL, ended_run_id = NULL
+FROM pg_temp.identity_target AS t
+WHERE k.global_customer_id = t.global_customer_id AND k.state <> 'LIVE';
+
+-- name: delete_customers
+-- Ids without any record end.
+UPDATE identity.customers AS k
+SET state = 'DELETED', ended_at = :as_of, ended_run_id = :run_id
+FROM pg_temp.identity_changes AS c
+WHERE c.event_type = 'DELETE' AND k.global_customer_id = c.global_customer_id AND k.state = 'LIVE';
+
+-- name: redirect_followers
+-- Merged ids go with the part of a split survivor that holds the records they were published for.
+UPDATE identity.customers AS k
+SET merged_into = t.global_customer_id
+FROM pg_temp.identity_followers AS f
+JOIN pg_temp.identity_target AS t USING (cluster)
+WHERE k.global_customer_id = f.follower_id AND k.state = 'MERGED'
+  AND k.merged_into <> t.global_customer_id;
+
+-- name: shorten_redirects
+-- What redirected to an id that is merged itself now goes straight to the survivor.
+UPDATE identity.customers AS k
+SET merged_into = t.merged_into
+FROM pg_temp.identity_changes AS c
+JOIN identity.customers AS t ON t.global_customer_id = c.global_customer_id AND t.state = 'MERGED'
+WHERE c.event_type = 'MERGE' AND k.merged_into = c.global_customer_id;
+
+-- name: retire_records
+-- Records that are gone, with the id they had when they went.
+INSERT INTO identity.retired_records (
+    source, source_record_id, global_customer_id, first_customer_id, retired_at, run_id)
+SELECT g.source, g.source_record_id, g.global_customer_id, g.first_customer_id, :as_of, :run_id
+FROM pg_temp.identity_gone AS g;
+
+-- name: delete_gone
+-- The map holds live records only.
+DELETE FROM identity.customer_identity_map AS m
+USING pg_temp.identity_gone AS g
+WHERE m.record_id = g.record_id;
+
+-- name: update_map
+-- Records whose customer, profile or reason to be there changed.
+UPDATE identity.customer_identity_map AS m
+SET record_id = n.record_id, profile_id = n.profile_id, global_customer_id = n.global_customer_id,
+    match_confidence = n.match_confidence, decision = n.decision, run_id = :run_id,
+    linked_at = CASE WHEN m.global_customer_id = n.global_customer_id THEN m.linked_at
+                     ELSE :as_of END
+FROM pg_temp.identity_next AS n
+WHERE m.source = n.source AND m.source_record_id = n.source_record_id
+  AND (m.record_id, m.profile_id, m.global_customer_id, m.match_confidence, m.decision)
+      IS DISTINCT FROM
+      (n.record_id, n.profile_id, n.global_customer_id, n.match_confidence, n.decision);
+
+-- name: insert_map
+-- Records without an id so far; one that comes back keeps the id it was first published under.
+INSERT INTO identity.customer_identity_map (
+    record_id, profile_id, global_customer_id, first_customer_id, linked_at, run_id,
+    match_confidence, decision, source, source_record_id)
+SELECT n.record_id, n.profile_id, n.global_customer_id,
+       coalesce(r.first_customer_id, n.global_customer_id), :as_of, :run_id,
+       n.match_confidence, n.decision, n.source, n.source_record_id
+FROM pg_temp.identity_next AS n
+LEFT JOIN identity.retired_records AS r USING (source, source_record_id)
+WHERE NOT EXISTS (SELECT FROM identity.customer_identity_map AS m
+                  WHERE m.source = n.source AND m.source_record_id = n.source_record_id)
+ORDER BY n.record_id;
+
+-- name: forget_retired
+-- What is back in the map is retired no longer.
+DELETE FROM identity.retired_records AS r
+USING pg_temp.identity_members AS x
+WHERE r.source = x.source AND r.source_record_id = x.source_record_id;
+
+-- name: merge_clusters
+-- One row per living customer of several profiles, brought up to date.
+MERGE INTO identity.customer_clusters AS c
+USING (
+    SELECT t.global_customer_id, l.profile_n, s.record_n, l.confidence,
+           nullif(l.profile_l, -1) AS weakest_profile_l,
+           nullif(l.profile_r, -1) AS weakest_profile_r,
+           CASE WHEN l.profile_l <> -1 THEN l.probability END AS weakest_probability
+    FROM pg_temp.identity_cluster_links AS l
+    JOIN pg_temp.identity_sizes AS s USING (cluster)
+    JOIN pg_temp.identity_target AS t USING (cluster)
+) AS n ON c.global_customer_id = n.global_customer_id
+WHEN MATCHED AND (c.profile_n, c.record_n, c.confidence, c.weakest_profile_l, c.weakest_profile_r,
+                  c.weakest_probability)
+     IS DISTINCT FROM (n.profile_n, n.record_n, n.confidence, n.weakest_profile_l,
+                       n.weakest_profile_r, n.weakest_probability) THEN
+    UPDATE SET profile_n = n.profile_n, record_n = n.record_n, confidence = n.confidence,
+               weakest_profile_l = n.weakest_profile_l, weakest_profile_r = n.weakest_profile_r,
+               weakest_probability = n.weakest_probability
+WHEN NOT MATCHED BY TARGET THEN
+    INSERT (global_customer_id, profile_n, record_n, confidence, weakest_profile_l,
+            weakest_profile_r, weakest_probability)
+    VALUES (n.global_customer_id, n.profile_n, n.record_n, n.confidence, n.weakest_profile_l,
+            n.weakest_profile_r, n.weakest_probability)
+WHEN NOT MATCHED BY SOURCE THEN DELETE;
+
+-- name: record_consumption
+-- What the ids are made from now.
+INSERT INTO identity.consumption AS c (
+    change_seq, decision_id, signature, rules, merges_flagged, run_id)
+VALUES (:change_seq, :decision_id, :signature, :rules, :merges_flagged, :run_id)
+ON CONFLICT (only_row) DO UPDATE
+SET change_seq = excluded.change_seq, decision_id = excluded.decision_id,
+    signature = excluded.signature, rules = excluded.rules,
+    merges_flagged = excluded.merges_flagged, run_id = excluded.run_id
+WHERE c.signature <> excluded.signature;
+
+-- name: analyze_published
+-- After many changed rows: gold joins these tables before autovacuum has seen them.
+ANALYZE identity.customers, identity.customer_identity_map, identity.customer_clusters;
+
+-- name: counts
+-- Customers alive and records mapped.
+SELECT (SELECT count(*) FROM identity.customers AS c WHERE c.state = 'LIVE') AS customers,
+       (SELECT count(*) FROM identity.customer_identity_map AS m) AS records;
+
+-- name: new_customers
+-- How many ids are born.
+SELECT count(*) FROM pg_temp.identity_target AS t WHERE t.former_state IS NULL;
+
+-- name: changes_by_type
+-- Events of this resolution by type.
+SELECT c.event_type, count(*) AS n FROM pg_temp.identity_changes AS c GROUP BY c.event_type;
+
+-- name: sizes
+-- How many customers have how many records: 1, 2, 3-5, 6-10, 11-100, more.
+SELECT bucket.name, count(*) AS n
+FROM pg_temp.identity_sizes AS s
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN s.record_n = 1 THEN '1' WHEN s.record_n = 2 THEN '2'
+                WHEN s.record_n <= 5 THEN '3-5' WHEN s.record_n <= 10 THEN '6-10'
+                WHEN s.record_n <= 100 THEN '11-100' ELSE 'over 100' END AS name) AS bucket
+GROUP BY bucket.name
+ORDER BY min(s.record_n);
+
+-- name: largest
+-- The five customers with most records.
+SELECT t.global_customer_id, s.record_n, coalesce(l.profile_n, 1) AS profile_n
+FROM (SELECT q.cluster, q.record_n FROM pg_temp.identity_sizes AS q
+      ORDER BY q.record_n DESC, q.first_record_id LIMIT 5) AS s
+JOIN pg_temp.identity_target AS t USING (cluster)
+LEFT JOIN pg_temp.identity_cluster_links AS l USING (cluster)
+ORDER BY s.record_n DESC, t.global_customer_id;
+
+-- name: waiting
+-- Doubtful links that wait for a steward.
+SELECT count(*) FROM identity.waiting_edges;

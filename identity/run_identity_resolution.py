@@ -1,0 +1,265 @@
+"""Phase 6: every live record gets a global customer id, and keeps it for life.
+
+Reads profiles, scored pairs and steward decisions, clusters them, gives each cluster the id that
+most of its records had before (``assignment.sql``) and applies the difference to what is published
+(``publish.sql``). Without a change in any of these it writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from db.queries import query
+from identity import binary_copy
+from identity.graph import read_graph
+from identity.partition import Partition, partition
+from mdm.errors import MdmError
+from mdm.phases import PhaseReport, RunContext
+
+_METHOD = "1"
+"""Version of the clustering and its reading of pairs: a new one makes unchanged data be resolved
+again, and its merges and splits a model change."""
+
+_ANALYZE_FROM = 10_000  # rows written; fewer do not change a plan
+_GRAPH, _SQL, _PUBLISH = "identity/graph.sql", "identity/assignment.sql", "identity/publish.sql"
+_ASSIGNMENT = (
+    "create_members",
+    "create_sizes",
+    "create_evidence",
+    "create_overlap",
+    "analyze_evidence",
+    "create_split_parts",
+    "create_preference",
+    "create_target",
+    "create_followers",
+    "add_revived_targets",
+    "add_new_targets",
+    "create_gone",
+    "analyze_target",
+    "create_changes",
+)
+_PUBLICATION = (
+    "create_next",
+    "insert_new_customers",
+    "insert_events",
+    "end_merged_customers",
+    "revive_customers",
+    "shorten_redirects",
+    "redirect_followers",
+    "delete_customers",
+    "retire_records",
+    "delete_gone",
+    "update_map",
+    "insert_map",
+    "forget_retired",
+    "merge_clusters",
+)
+
+
+@dataclass(frozen=True)
+class _State:
+    """What customer ids are made from, as found now, and what of it the last resolution knew."""
+
+    change_seq: int
+    decision_id: int
+    signature: str
+    rules: str
+    consumed_change_seq: int = 0
+    consumed_decision_id: int = 0
+    consumed_signature: str | None = None
+    consumed_rules: str | None = None
+
+    @property
+    def is_unchanged(self) -> bool:
+        return self.signature == self.consumed_signature
+
+    @property
+    def rules_changed(self) -> bool:
+        return self.consumed_rules not in (None, self.rules)
+
+
+def run(conn: Connection, ctx: RunContext) -> PhaseReport:
+    """The report of one resolution of all live records.
+
+    Writes ``identity.customers``, ``customer_identity_map``, ``retired_records``,
+    ``identity_events``, ``customer_clusters`` and ``consumption``; safe to run again. Raises
+    MdmError when a layer before is not there (a server crash empties them), because resolving
+    nothing would end every customer.
+    """
+    state = _state(conn, ctx)
+    if state.is_unchanged and not ctx.full:
+        return _unchanged()
+    before = conn.execute(query(_PUBLISH, "counts")).one()
+    with ctx.progress("identity", 4, "steps") as bar:
+        conn.execute(query(_SQL, "drop_temporary"))
+        conn.execute(query(_GRAPH, "create_own_nodes"), _poor_profile_rules(ctx))
+        graph = read_graph(conn, merge_flagged=ctx.config.identity.merge_flagged)
+        bar.update()
+        _load(
+            conn,
+            partition(
+                graph,
+                auto_merge=ctx.config.matching.auto_merge,
+                review=ctx.config.matching.review,
+                merge_flagged=ctx.config.identity.merge_flagged,
+            ),
+        )
+        bar.update()
+        for name in _ASSIGNMENT:
+            conn.execute(query(_SQL, name))
+        bar.update()
+        written = _publish(conn, ctx, state)
+        bar.update()
+    return _report(conn, customers_before=before.customers, written=written)
+
+
+def _state(conn: Connection, ctx: RunContext) -> _State:
+    found = conn.execute(query(_GRAPH, "signature")).one()
+    missing = {"identity_inputs", "matching"} - set(found.finished_layers)
+    if missing:
+        raise MdmError(
+            f"Identity resolution needs {', '.join(sorted(missing))}, which no phase has finished "
+            "(a crash of the database server empties them). Customers were left as they are. "
+            "Run `mdm run --from identity_inputs`."
+        )
+    config = ctx.config
+    rules = _digest(
+        _METHOD,
+        found.model_version,
+        config.matching.model_dump_json(),
+        config.identity.model_dump_json(),
+        json.dumps(_poor_profile_rules(ctx)),
+    )
+    consumed = conn.execute(query(_GRAPH, "consumption")).one_or_none()
+    state = _State(
+        change_seq=found.change_seq,
+        decision_id=found.decision_id,
+        signature=_digest(rules, found.layers, found.decision_id),
+        rules=rules,
+    )
+    if consumed is None:
+        return state
+    return replace(
+        state,
+        consumed_change_seq=consumed.change_seq,
+        consumed_decision_id=consumed.decision_id,
+        consumed_signature=consumed.signature,
+        consumed_rules=consumed.rules,
+    )
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
+
+
+def _poor_profile_rules(ctx: RunContext) -> dict[str, Any]:
+    """What makes even a poor profile tell people apart: further identifiers, exact rules."""
+    identifiers = [n for n, a in ctx.config.attributes.items() if a.type == "identifier"]
+    return {
+        "identifiers": identifiers,
+        "always_match": json.dumps(ctx.config.matching.always_match),
+    }
+
+
+def _load(conn: Connection, clusters: Partition) -> None:
+    conn.execute(query(_SQL, "create_clustered"))
+    conn.execute(query(_SQL, "create_cluster_links"))
+    binary_copy.write(
+        conn,
+        ("pg_temp", "identity_clustered"),
+        {
+            "node": clusters.node,
+            "cluster": clusters.cluster,
+            "confidence": clusters.confidence,
+            "held_by": clusters.held_by,
+        },
+    )
+    binary_copy.write(
+        conn,
+        ("pg_temp", "identity_cluster_links"),
+        {
+            "cluster": clusters.linked_cluster,
+            "profile_n": clusters.profile_n,
+            "confidence": clusters.cluster_confidence,
+            "profile_l": clusters.weakest_l,
+            "profile_r": clusters.weakest_r,
+            "probability": clusters.weakest_probability,
+        },
+    )
+    conn.execute(query(_SQL, "analyze_clusters"))
+
+
+def _publish(conn: Connection, ctx: RunContext, state: _State) -> int:
+    """Rows of the identity map that were written."""
+    parameters = {
+        "as_of": ctx.as_of,
+        "run_id": ctx.run_id,
+        "change_seq": state.consumed_change_seq,
+        "decision_id": state.consumed_decision_id,
+        "rules_changed": state.rules_changed,
+    }
+    written = {
+        name: conn.execute(query(_PUBLISH, name), parameters).rowcount for name in _PUBLICATION
+    }
+    conn.execute(
+        query(_PUBLISH, "record_consumption"),
+        {
+            "change_seq": state.change_seq,
+            "decision_id": state.decision_id,
+            "signature": state.signature,
+            "rules": state.rules,
+            "merges_flagged": ctx.config.identity.merge_flagged,
+            "run_id": ctx.run_id,
+        },
+    )
+    rows = written["insert_map"] + written["update_map"] + written["delete_gone"]
+    if rows > _ANALYZE_FROM:
+        # The phases behind plan on these tables within this very transaction.
+        conn.execute(query(_PUBLISH, "analyze_published"))
+    return rows
+
+
+def _unchanged() -> PhaseReport:
+    return PhaseReport(rows_in=0, rows_out=0, detail={"unchanged": True})
+
+
+def _report(conn: Connection, *, customers_before: int, written: int) -> PhaseReport:
+    after = conn.execute(query(_PUBLISH, "counts")).one()
+    events = {row.event_type: row.n for row in conn.execute(query(_PUBLISH, "changes_by_type"))}
+    return PhaseReport(
+        rows_in=after.records,
+        rows_out=written,
+        detail={
+            "customers_before": customers_before,
+            "customers_after": after.customers,
+            "new": conn.execute(query(_PUBLISH, "new_customers")).scalar_one(),
+            "merged": events.get("MERGE", 0),
+            "split": events.get("SPLIT", 0),
+            "moved": events.get("MOVE", 0),
+            "deleted": events.get("DELETE", 0),
+            "resurrected": events.get("RESURRECT", 0),
+            "customers_by_records": {
+                row.name: row.n for row in conn.execute(query(_PUBLISH, "sizes"))
+            },
+            "largest": [
+                {
+                    "global_customer_id": str(row.global_customer_id),
+                    "records": row.record_n,
+                    "profiles": row.profile_n,
+                }
+                for row in conn.execute(query(_PUBLISH, "largest"))
+            ],
+            "waiting_edges": conn.execute(query(_PUBLISH, "waiting")).scalar_one(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    from mdm.standalone import main
+
+    main("identity")
