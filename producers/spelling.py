@@ -44,6 +44,8 @@ class Habits:
     old_phone: float = 0.15
     old_address: float = 0.05
     old_family: float = 0.0
+    landline: float = 0.5
+    """Of those who share a phone at home, how many give that one."""
     firm_contact: float = 0.04
     placeholder: float = 0.006
     no_mail: float = 0.04
@@ -244,7 +246,7 @@ class _Speller:
             & ~self.batch.careful
             & self.of_system("old phone", habits.old_phone)
         )
-        landline = (people.landline[row] != NONE) & self.of_system("landline", 0.5)
+        landline = (people.landline[row] != NONE) & self.of_system("landline", habits.landline)
         digits = np.where(old, people.earlier_phone[row], people.phone[row])
         digits = np.where(landline, people.landline[row], digits)
         misdialled = self.chance("phone typo", habits.typo * 0.6)
