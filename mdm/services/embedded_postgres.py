@@ -88,12 +88,12 @@ def start(home: Path, *, port: int = 5433, durable: bool = True) -> Server:
     home = home.resolve()
     known = homes.read_credentials(home)
     if known is not None:
-        running = _running(home, known)
+        running = _running(home, known, wanted=port)
         if running is not None:
             return running
     with homes.lock(home):
         secrets = homes.credentials(home)
-        running = _running(home, secrets, wait_s=START_TIMEOUT_S)
+        running = _running(home, secrets, wanted=port, wait_s=START_TIMEOUT_S)
         if running is not None:
             return running
         user = processes.server_user(data_dir(home))
@@ -129,7 +129,7 @@ def status(home: Path, *, port: int = 5433) -> ServiceStatus:
     state: State = "stopped"
     if found is not None:
         state = "running" if found.ready else "starting"
-    shown = found.port if found else homes.remembered_port(home, "postgres") or port
+    shown = found.port if found else homes.remembered_port(home, "postgres", wanted=port)
     return ServiceStatus(
         name=SERVICE,
         state=state,
@@ -171,7 +171,9 @@ def _mark(secrets: Credentials) -> str:
     return f"cluster_name={secrets.cluster}"
 
 
-def _running(home: Path, secrets: Credentials, *, wait_s: float = 0.0) -> Server | None:
+def _running(
+    home: Path, secrets: Credentials, *, wanted: int, wait_s: float = 0.0
+) -> Server | None:
     """Return our server if it accepts connections, waiting `wait_s` for one that is recovering."""
     deadline = time.monotonic() + wait_s
     while True:
@@ -179,7 +181,7 @@ def _running(home: Path, secrets: Credentials, *, wait_s: float = 0.0) -> Server
         if found is None:
             return None
         if found.ready and _serves(found.port):
-            return _server(home, secrets, found)
+            return _server(home, secrets, found, wanted=wanted)
         if time.monotonic() >= deadline:
             if wait_s:
                 raise _down(home, found.port, "alive, but not ready")
@@ -200,7 +202,7 @@ def _serves(port: int) -> bool:
         return False
 
 
-def _server(home: Path, secrets: Credentials, found: _Postmaster, note: str = "") -> Server:
+def _server(home: Path, secrets: Credentials, found: _Postmaster, *, wanted: int) -> Server:
     url = URL.create(
         "postgresql+psycopg2",
         username="mdm",
@@ -210,6 +212,7 @@ def _server(home: Path, secrets: Credentials, found: _Postmaster, note: str = ""
         database="mdm",
     )
     shown = SecretStr(url.render_as_string(hide_password=False))
+    note = _moved(wanted, found.port)
     return Server(shown, found.port, found.process.pid, data_dir(home), note)
 
 
@@ -338,7 +341,7 @@ def _launch(
     """Start the server on the remembered or wanted port, or on a free one near it."""
     homes.keep_log_short(log_file(home))
     values = tuning.settings(tuning.this_machine(data_dir(home)), durable=durable)
-    preferred = homes.remembered_port(home, "postgres") or wanted
+    preferred = homes.remembered_port(home, "postgres", wanted=wanted)
     for attempt in range(5):
         port = homes.free_port(preferred)
         values |= {
@@ -374,14 +377,14 @@ def _launch(
         found = _postmaster(home, secrets)
         if found is None:
             raise _down(home, port, "ended right after its start")
-        homes.remember_port(home, "postgres", port)
-        return _server(home, secrets, found, _moved(wanted, port))
+        homes.remember_port(home, "postgres", wanted=wanted, port=port)
+        return _server(home, secrets, found, wanted=wanted)
     raise _down(home, preferred, "no port stays free")
 
 
 def _moved(wanted: int, port: int) -> str:
     """Return the sentence for the user about a port that is not the wanted one."""
-    return f"{SERVICE} is at port {port}; {wanted} was taken" if wanted not in (0, port) else ""
+    return f"{SERVICE} uses port {port} instead of {wanted}" if wanted not in (0, port) else ""
 
 
 def _address(port: int) -> str:

@@ -99,7 +99,8 @@ def start(home: Path, *, bucket: str, port: int = 9000) -> Server:
             known = homes.credentials(home)
             running = _running(home)
             if running is None:
-                (lake(home) / bucket).mkdir(parents=True, exist_ok=True)
+                lake(home).mkdir(mode=0o700, exist_ok=True)  # customers: for nobody else to read
+                (lake(home) / bucket).mkdir(exist_ok=True)
                 running = _launch(home, known, wanted=port)
     server = Server(
         endpoint=_address(running.port),
@@ -150,7 +151,7 @@ def status(home: Path, *, port: int = 9000) -> ServiceStatus:
     """Return the state of the server of `home`; starts nothing."""
     home = home.resolve()
     found = _process(home)
-    shown = found.port if found else homes.remembered_port(home, "s3") or port
+    shown = found.port if found else homes.remembered_port(home, "s3", wanted=port)
     up = found is not None and _serves(found.port)
     return ServiceStatus(
         name=SERVICE,
@@ -208,14 +209,14 @@ def _launch(home: Path, secrets: Credentials, *, wanted: int) -> _Process:
         left.process.kill()
         processes.wait_for(left.process, timeout_s=10, service=SERVICE, address=str(home))
     _remove_partial_uploads(lake(home))
-    preferred = homes.remembered_port(home, "s3") or wanted
+    preferred = homes.remembered_port(home, "s3", wanted=wanted)
     for _attempt in range(5):
         port = homes.free_port(preferred)
         pid = _spawn(home, secrets, port)
         homes.write_private(_pid_file(home), f"{pid} {port}\n")
         running = _wait_until_up(home)
         if running is not None:
-            homes.remember_port(home, "s3", port)
+            homes.remember_port(home, "s3", wanted=wanted, port=port)
             return running
     _pid_file(home).unlink(missing_ok=True)
     raise ServiceDown(
@@ -288,7 +289,7 @@ def _remove_partial_uploads(folder: Path) -> None:
 
 
 def _moved(wanted: int, port: int) -> str:
-    return f"{SERVICE} is at port {port}; {wanted} was taken" if wanted not in (0, port) else ""
+    return f"{SERVICE} uses port {port} instead of {wanted}" if wanted not in (0, port) else ""
 
 
 def _address(port: int) -> str:

@@ -132,16 +132,21 @@ def write_private(file: Path, text: str) -> None:
     draft.replace(file)
 
 
-def remembered_port(home: Path, service: str) -> int | None:
-    """Return the port `service` took last, so that its address stays the same over restarts."""
-    return _ports(home).get(service)
+def remembered_port(home: Path, service: str, *, wanted: int) -> int:
+    """Return the port `service` took last time `wanted` was asked for, else `wanted`.
+
+    So the address of a home stays the same over restarts until its settings change.
+    """
+    return _ports(home).get(f"{service}:{wanted}", wanted)
 
 
-def remember_port(home: Path, service: str, port: int) -> None:
-    """Keep `port` as the address of `service` in this home."""
+def remember_port(home: Path, service: str, *, wanted: int, port: int) -> None:
+    """Keep `port` as the address of `service` in this home as long as `wanted` is asked for."""
     ports = _ports(home)
-    if ports.get(service) != port:
-        write_private(folder(home) / "ports.json", json.dumps({**ports, service: port}) + "\n")
+    if ports.get(f"{service}:{wanted}") != port:
+        others = {key: value for key, value in ports.items() if not key.startswith(f"{service}:")}
+        text = json.dumps({**others, f"{service}:{wanted}": port})
+        write_private(folder(home) / "ports.json", f"{text}\n")
 
 
 def _ports(home: Path) -> dict[str, int]:

@@ -138,6 +138,9 @@ def test_a_taken_port_gives_another_that_is_remembered_and_told(home: Path) -> N
         assert embedded_postgres.status(home, port=wanted).note == server.note
     embedded_postgres.stop(home)
     assert start(home, port=wanted).port == server.port
+    embedded_postgres.stop(home)
+    asked = homes.free_port(0)
+    assert start(home, port=asked).port == asked, "a changed setting counts"
 
 
 def test_two_homes_side_by_side_do_not_touch_each_other(home: Path) -> None:
