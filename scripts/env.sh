@@ -90,6 +90,7 @@ install() {
 usable_venv() {
     [ ! -e "$VENV/.installing" ] && new_enough "$VENV/bin/python" &&
         "$VENV/bin/python" -c 'import sys; sys.exit(sys.prefix != sys.argv[1])' "$VENV" &&
+        { command -v uv || "$VENV/bin/python" -c 'import pip'; } >/dev/null 2>&1 && # uv puts none in
         ! moved
 }
 

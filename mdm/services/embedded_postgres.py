@@ -341,6 +341,7 @@ def _launch(
     """Start the server on the remembered or wanted port, or on a free one near it."""
     homes.keep_log_short(log_file(home))
     values = tuning.settings(tuning.this_machine(data_dir(home)), durable=durable)
+    values |= tuning.shared_memory()
     preferred = homes.remembered_port(home, "postgres", wanted=wanted)
     for attempt in range(5):
         port = homes.free_port(preferred)

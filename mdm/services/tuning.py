@@ -130,6 +130,16 @@ def settings(machine: Machine, *, durable: bool = True) -> dict[str, str]:
     return values
 
 
+def shared_memory(folder: Path = Path("/dev/shm")) -> dict[str, str]:
+    """Return the settings for parallel queries where shared memory is small, as in containers.
+
+    Docker grants 64 MB, too little for one parallel hash join; files do instead.
+    """
+    if folder.is_dir() and shutil.disk_usage(folder).total < 512 * MIB:
+        return {"dynamic_shared_memory_type": "mmap"}
+    return {}
+
+
 def _mib(size: int, *, low: int, high: int) -> str:
     return f"{min(max(size // MIB, low), high)}MB"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg2
 import pytest
@@ -52,6 +54,19 @@ def test_safety_is_never_traded_for_speed_outside_of_tests() -> None:
     for name in ("fsync", "full_page_writes", "synchronous_commit"):
         assert values[name] == "on"
     assert tuning.settings(tuning.this_machine(Path.cwd()), durable=False)["fsync"] == "off"
+
+
+@pytest.mark.parametrize(
+    ("mib", "expected"), [(64, {"dynamic_shared_memory_type": "mmap"}), (2048, {})]
+)
+def test_small_shared_memory_is_not_relied_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mib: int, expected: dict[str, str]
+) -> None:
+    size = mib * 2**20
+    usage = SimpleNamespace(total=size)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert tuning.shared_memory(tmp_path) == expected
+    assert tuning.shared_memory(tmp_path / "absent") == {}
 
 
 def test_the_server_takes_every_setting(home: Path) -> None:
