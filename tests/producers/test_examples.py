@@ -1,4 +1,4 @@
-"""The foreign examples: short configurations that name real fields, and a truth for every record."""
+"""The foreign examples: short configurations, real fields, and a truth for every record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mdm.config import load
 from producers.extracts import open_extract
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-FILES = {
+FILES: dict[str, dict[str, tuple[str, str | None]]] = {
     "hospital_crm": {"registry": ("registry.json", "patients"), "club": ("club.csv", None)},
     "wholesale": {"accounts": ("accounts.jsonl", None), "vendors": ("vendors.csv", None)},
 }

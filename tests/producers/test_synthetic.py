@@ -53,11 +53,13 @@ def test_fields_are_missing_as_in_life(file: pl.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "at_least"), [("phone", 0.02), ("street", 0.1), ("email", 0.005)]
+    ("field", "at_least"), [("phone", 0.008), ("street", 0.1), ("email", 0.005)]
 )
 def test_different_people_share_contacts(file: pl.DataFrame, field: str, at_least: float) -> None:
+    # Formats differ from record to record: the digits of a phone are what is shared.
+    value = pl.col(field).str.replace_all(r"\D", "").str.tail(10) if field == "phone" else field
     people = (
-        file.drop_nulls(field).group_by(field).agg(pl.col("cluster_id").n_unique().alias("people"))
+        file.drop_nulls(field).group_by(value).agg(pl.col("cluster_id").n_unique().alias("people"))
     )
     assert (people["people"] > 1).mean() > at_least  # type: ignore[operator]
 
