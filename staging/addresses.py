@@ -34,7 +34,7 @@ _STREET_WORDS: dict[str, str] = {
 _DOTTED = re.compile(r"(?<![A-Za-z])((?:[A-Za-z]\.\s?)+[A-Za-z])\.?(?![A-Za-z])")
 _UNIT_MARK = re.compile(r"#\s*(?=\w)")
 
-_JOINED_STRASSE = re.compile(r"(?<=[a-z]{3})str(?:asse|ase)?$")
+_JOINED_STRASSE = re.compile(r"(?<=[a-z]{3})stra(?:sse|se)\b")
 _SPREADSHEET_FLOAT = re.compile(r"(\d+)\.0")
 _COUNTRY_PREFIX = re.compile(r"[a-z]{1,3}-(\d{4,6})")
 _US_PLUS_FOUR = re.compile(r"\d{9}")
@@ -80,7 +80,10 @@ def fold_street(value: str | None) -> str | None:
     folded = fold(text)
     if folded is None:
         return None
-    return " ".join(map(_street_word, folded.split())).replace("unit unit", "unit")
+    street = " ".join([_STREET_WORDS.get(word, word) for word in folded.split(" ")])
+    if "stra" in street:
+        street = _JOINED_STRASSE.sub("str", street)
+    return street.replace("unit unit", "unit") if "unit unit" in street else street
 
 
 def _without_city(street: str | None, city: str | None) -> str | None:
@@ -91,12 +94,6 @@ def _without_city(street: str | None, city: str | None) -> str | None:
         if " " in rest and (last in one_line.STREET_ENDS or last[-1].isdigit()):
             return rest
     return street
-
-
-@lru_cache(maxsize=1 << 15)
-def _street_word(word: str) -> str:
-    short = _STREET_WORDS.get(word)
-    return short if short is not None else _JOINED_STRASSE.sub("str", word)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -38,6 +38,10 @@ _NUMBER_TYPES = (
 )  # fmt: skip
 
 
+class UnknownRegion(ValueError):
+    """libphonenumber has no numbering plan for this region."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Validity:
     """What makes a national number valid in one region: a pattern of all types by length."""
@@ -70,7 +74,7 @@ def phone_standardiser(region: str | None) -> Callable[[str | None], Standard]:
     all else is kept as digits. Reasons: `local_number` (kept, not valid as E.164), `no_region`
     (kept, cannot be checked), `too_short`, `too_long`, `invalid_phone`.
 
-    Raises ValueError for a region that libphonenumber does not know.
+    Raises UnknownRegion for a region that libphonenumber does not know.
     """
     code = region.upper() if region else None
     plan = _plan(code) if code else None
@@ -222,10 +226,10 @@ def _main_regions() -> dict[str, str]:
 
 @cache
 def _plan(region: str) -> _Plan:
-    """The compiled plan of a region; ValueError if there is no such region."""
+    """The compiled plan of a region; UnknownRegion if there is none."""
     metadata: Any = PhoneMetadata.metadata_for_region(region, None)
     if metadata is None:
-        raise ValueError(f"unknown phone region {region!r}: an ISO 3166 code such as GB is needed")
+        raise UnknownRegion(region)
     return _Plan(
         country_code=str(metadata.country_code),
         dialled_abroad=_compiled(metadata.international_prefix),

@@ -1,11 +1,17 @@
 """Values that stand for "nothing known": `n/a`, `test@test.com`, `0000000000`, `1900-01-01`."""
 
-import re
+import string
 from collections.abc import Iterable, Mapping
+
+import polars as pl
 
 from staging.text import fold
 
-_NOT_DIGIT = re.compile(r"\D")
+_COMPACT = str.maketrans(
+    string.ascii_uppercase,
+    string.ascii_lowercase,
+    "".join(map(chr, {*range(128)} - {*map(ord, string.ascii_letters + string.digits)})),
+)
 
 
 class Placeholders:
@@ -37,9 +43,22 @@ class Placeholders:
             return True
         return self._listed.get(attribute, self._common).holds(compact)
 
+    def among(self, attribute: str, values: pl.Series) -> list[str]:
+        """Those of the distinct `values` that `holds` is true for."""
+        compact = values.str.to_lowercase().str.replace_all("[^a-z0-9]+", "")
+        is_likely = (
+            self._listed.get(attribute, self._common).likely(compact)
+            | (compact == "")
+            | values.str.contains(r"[^\x00-\x7f]")
+        )
+        if attribute == "phone":
+            digits = compact.str.replace_all("[^0-9]+", "")
+            is_likely |= digits.is_in(list(self._phones))
+        return [value for value in values.filter(is_likely) if self.holds(attribute, value)]
+
 
 class _Listed:
-    """A list of compact values and the starts and ends given with "*"."""
+    """Compact values, and the starts and ends that were given with "*"."""
 
     def __init__(self, values: Iterable[str]) -> None:
         self._exact: set[str] = set()
@@ -62,13 +81,22 @@ class _Listed:
             or compact.endswith(self._ends)
         )
 
+    def likely(self, compact: pl.Series) -> pl.Series:
+        """`holds` for many compact values at once."""
+        found = compact.is_in(list(self._exact))
+        for start in self._starts:
+            found |= compact.str.starts_with(start)
+        for end in self._ends:
+            found |= compact.str.ends_with(end)
+        return found
+
 
 def _compact(value: str) -> str:
     """The folded value without spaces."""
-    if value.isascii() and value.isalnum():
-        return value.lower()
+    if value.isascii():
+        return value.translate(_COMPACT)
     return (fold(value) or "").replace(" ", "")
 
 
 def _digits(value: str) -> str:
-    return _NOT_DIGIT.sub("", value)
+    return "".join(filter(str.isdecimal, value))

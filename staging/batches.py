@@ -1,0 +1,117 @@
+"""The current rows of a source, batch by batch: out of raw, standardised, into records.
+
+Rows leave and enter PostgreSQL by COPY and are columns of polars in between; there is never a
+Python object per field but for distinct values.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from psycopg2 import sql
+from sqlalchemy import Connection, Row
+
+from db import bulk
+from db.queries import load
+from mdm.phases import Bar
+from staging.extraction import Extraction
+from staging.mapping import FieldMapping
+from staging.standardisation import RECORD_COLUMNS, Standardiser
+
+_KEYS = ("source_record_id", "object_id", "line_no", "event_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where standardised records go, and what all of them have in common."""
+
+    table: tuple[str, str]
+    source: str
+    change_seq: int
+    run_id: int
+
+
+def stage_current_rows(
+    conn: Connection,
+    batches: Sequence[Row[Any]],
+    mapping: FieldMapping,
+    standardise: Standardiser,
+    target: Target,
+    *,
+    bar: Bar,
+) -> int:
+    """The number of rows of `batches` of pg_temp.current_rows that went into `target`.
+
+    While one batch is standardised, PostgreSQL takes in the one before and gives out the one
+    behind: each side has a core, and the connection belongs to the other thread meanwhile. Memory
+    is that of three batches, whatever their number.
+    """
+    extraction = Extraction(sql.SQL("rows.payload"), mapping.columns)
+    upcoming = iter(batches)
+
+    def exchange(rows: bytes) -> pl.DataFrame | None:
+        """Writes what is done and reads the next batch, if there is one."""
+        _write(conn, target, rows)
+        batch = next(upcoming, None)
+        return None if batch is None else _read(conn, batch, extraction, mapping)
+
+    count, done = 0, b""
+    batch = exchange(done)
+    with ThreadPoolExecutor(max_workers=1) as other:
+        while batch is not None:
+            exchanging = other.submit(exchange, done)
+            standard = standardise(batch.select(mapping.expressions()))
+            done = _as_csv(batch.select(_KEYS).hstack(standard), target)
+            count += len(batch)
+            bar.update(len(batch))
+            batch = exchanging.result()
+    _write(conn, target, done)
+    return count
+
+
+def _read(
+    conn: Connection, batch: Row[Any], extraction: Extraction, mapping: FieldMapping
+) -> pl.DataFrame:
+    """The keys and the mapped fields of one batch, all of them text."""
+    with bulk.cursor(conn) as cur:
+        select = (
+            sql.SQL(load("staging/staging.sql")["read_batch"])
+            .format(
+                items=extraction.items,
+                joins=extraction.joins,
+                batch=sql.Literal(batch.batch),
+                first_object_id=sql.Literal(batch.first_object_id),
+                last_object_id=sql.Literal(batch.last_object_id),
+            )
+            .as_string(cur)
+        )
+    lines = io.BytesIO()
+    bulk.copy_out(conn, select, lines, options="FORMAT csv")
+    columns = [*_KEYS, *mapping.columns.values()]
+    if not lines.tell():
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    lines.seek(0)
+    return pl.read_csv(lines, has_header=False, new_columns=columns, infer_schema=False)
+
+
+def _as_csv(frame: pl.DataFrame, target: Target) -> bytes:
+    """The rows of `frame` as COPY takes them, with the constants of `target` behind."""
+    constants = (target.source, "f", target.change_seq, target.run_id)
+    return (
+        frame.with_columns(
+            pl.lit(value).alias(f"constant {n}") for n, value in enumerate(constants)
+        )
+        .write_csv(include_header=False)
+        .encode()
+    )
+
+
+def _write(conn: Connection, target: Target, rows: bytes) -> None:
+    if rows:
+        columns = (*_KEYS, *RECORD_COLUMNS, "source", "is_deleted", "change_seq", "run_id")
+        bulk.copy_in(conn, target.table, columns, io.BytesIO(rows))

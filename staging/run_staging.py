@@ -1,0 +1,146 @@
+"""Phase 3: new raw rows into standardised records.
+
+What is current of a record is a pure function of raw: the latest of its rows by event time, object
+key and line number among the objects that count. So only the records that a changed object speaks
+of are looked at again, and the order in which objects arrived leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, CursorResult
+
+from db import bulk
+from db.queries import load, query
+from mdm.config import Source
+from mdm.errors import ConfigError
+from mdm.phases import PhaseReport, RunContext
+from staging.batches import Target, stage_current_rows
+from staging.mapping import FieldMapping
+from staging.phones import UnknownRegion
+from staging.rules import rules_digest
+from staging.standardisation import Counts, Standardiser
+
+BATCH_ROWS = 100_000
+
+_FILE = "staging/staging.sql"
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What staging did to the records of one source."""
+
+    read: int
+    inserted: int
+    updated: int
+    deleted: int
+    moved: int
+
+
+def run(conn: Connection, ctx: RunContext) -> PhaseReport:
+    """What was read and changed per source; reads raw, writes staging.records and its ledger.
+
+    A source is staged when its objects changed, and whole when the rules that it is staged by did
+    (its fields, region, order and placeholders, or our own code) or `--full` asks for it. Safe to
+    repeat: without a change nothing is read. The counts of what happened to values go to
+    ops.standardisation_counts and into the report.
+    """
+    changed = set(_do(conn, "sources_changed").scalars())
+    digests = {row.layer: row.config_hash for row in _do(conn, "consumed_rules")}
+    detail: dict[str, Any] = {}
+    total: Counter[str] = Counter()
+    for name, source in ctx.config.sources.items():
+        digest = rules_digest(ctx.config, source)
+        whole = ctx.full or digests.get(f"records:{name}") != digest
+        if whole or name in changed:
+            changes, counts = _stage_source(conn, ctx, name, source, whole=whole)
+            _do(conn, "mark_rules", layer=f"records:{name}", run_id=ctx.run_id, config_hash=digest)
+            total.update(asdict(changes))
+            if any(asdict(changes).values()):
+                detail[name] = {**asdict(changes), "values": _by_attribute(counts)}
+    written = total["inserted"] + total["updated"] + total["deleted"]
+    return PhaseReport(rows_in=total["read"], rows_out=written, detail=detail)
+
+
+def _stage_source(
+    conn: Connection, ctx: RunContext, name: str, source: Source, *, whole: bool
+) -> tuple[_Changes, Counts]:
+    """The changes to the records of one source, and what happened to their values."""
+    if not _do(conn, "source_table_exists", table=source.table).scalar_one():
+        return _Changes(0, 0, 0, 0, 0), Counter()
+    standardiser = _standardiser(ctx, name, source)
+    bulk.execute(conn, load(_FILE)["open_source"], raw=bulk.identifier("raw", source.table))
+    whole = _do(conn, "find_changed_objects", source=name, whole=whole).scalar_one()
+    if whole:
+        _do(conn, "find_current_rows_of_all", batch_rows=BATCH_ROWS)
+    else:
+        _do(conn, "find_touched_records", source=name)
+        _do(conn, "find_current_rows_of_touched", batch_rows=BATCH_ROWS)
+    _do(conn, "open_staged_records")
+    is_new = not _do(conn, "source_is_staged", source=name).scalar_one()
+    target = Target(
+        table=("staging", "records") if is_new else ("pg_temp", "staged_records"),
+        source=name,
+        change_seq=_do(conn, "take_change_number").scalar_one(),
+        run_id=ctx.run_id,
+    )
+    mapping = FieldMapping(source.fields)
+    batches = _do(conn, "batches").all()
+    with ctx.progress(f"staging {name}", sum(batch.rows_n for batch in batches)) as bar:
+        read = stage_current_rows(conn, batches, mapping, standardiser, target, bar=bar)
+    numbers = {"source": name, "change_seq": target.change_seq, "run_id": ctx.run_id}
+    _do(conn, "stage_deletions", **numbers)
+    if not is_new:
+        _do(conn, f"stage_disappearances_of_{'all' if whole else 'touched'}", **numbers)
+    applied = _do(conn, "apply_staged_records", change_seq=target.change_seq).one()
+    _do(conn, "consume_objects", run_id=ctx.run_id)
+    _do(conn, "close_source")
+    _record_counts(conn, ctx, name, standardiser.counts)
+    inserted = applied.inserted + (read if is_new else 0)
+    changes = _Changes(read, inserted, applied.updated, applied.deleted, applied.moved)
+    return changes, standardiser.counts
+
+
+def _standardiser(ctx: RunContext, name: str, source: Source) -> Standardiser:
+    """The standardiser of a source; ConfigError names a region that does not exist."""
+    try:
+        return Standardiser(ctx.config, source, today=ctx.as_of.date())
+    except UnknownRegion as error:
+        raise ConfigError(
+            "no such phone region",
+            key=f"sources.{name}.phone_region",
+            found=source.phone_region,
+            allowed="an ISO 3166 code such as GB",
+        ) from error
+
+
+def _record_counts(conn: Connection, ctx: RunContext, name: str, counts: Counts) -> None:
+    rows = [
+        {"attribute": attribute, "outcome": outcome, "n": n}
+        for (attribute, outcome), n in counts.items()
+    ]
+    if rows:
+        listed = orjson.dumps(rows).decode()
+        _do(conn, "count_outcomes", run_id=ctx.run_id, source=name, counts=listed)
+
+
+def _by_attribute(counts: Counts) -> dict[str, dict[str, int]]:
+    """The counts per attribute and outcome, for the report."""
+    found: dict[str, dict[str, int]] = {}
+    for (attribute, outcome), n in sorted(counts.items()):
+        found.setdefault(attribute, {})[outcome] = n
+    return found
+
+
+def _do(conn: Connection, name: str, **values: object) -> CursorResult[Any]:
+    return conn.execute(query(_FILE, name), values)
+
+
+if __name__ == "__main__":
+    from mdm.standalone import main
+
+    main("staging")

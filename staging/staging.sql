@@ -1,0 +1,267 @@
+-- name: sources_changed
+-- Whether the ledger of ingestion holds an object state that staging has not consumed (one row per
+-- source that has one). An object that was never staged and does not count has nothing to say.
+SELECT objects.source
+FROM raw.lake_objects AS objects
+LEFT JOIN staging.staged_objects AS staged USING (object_id)
+WHERE staged.state IS DISTINCT FROM objects.state
+  AND (objects.state = 'LOADED' OR staged.state = 'LOADED')
+GROUP BY objects.source
+
+-- name: consumed_rules
+-- The digest of the rules that each source was last staged by (one row per source staged).
+SELECT layer, config_hash
+FROM staging.volatile_marker
+WHERE layer LIKE 'records:%'
+
+-- name: take_change_number
+-- The number in the change feed for all that this run changes.
+SELECT nextval('staging.change_seq')
+
+-- name: open_source
+-- The raw table of the source under one name, for the statements that follow.
+CREATE OR REPLACE TEMPORARY VIEW source_rows AS SELECT * FROM {raw}
+
+-- name: close_source
+-- Let go of the raw table, which ingestion may want to alter.
+DROP VIEW pg_temp.source_rows
+
+-- name: source_table_exists
+-- Whether ingestion has made the raw table of a source yet.
+SELECT to_regclass('raw.' || quote_ident(:table)) IS NOT NULL
+
+-- name: find_changed_objects
+-- Temporary: the objects of one source whose state staging has not consumed; with :whole all of
+-- them. is_whole tells whether no counted object is left out.
+DROP TABLE IF EXISTS pg_temp.changed_objects;
+CREATE TEMPORARY TABLE changed_objects ON COMMIT DROP AS
+SELECT objects.object_id, objects.state
+FROM raw.lake_objects AS objects
+LEFT JOIN staging.staged_objects AS staged USING (object_id)
+WHERE objects.source = :source
+  AND (objects.state = 'LOADED' OR staged.state = 'LOADED')
+  AND (:whole OR staged.state IS DISTINCT FROM objects.state);
+ANALYZE pg_temp.changed_objects;
+SELECT NOT EXISTS (
+    SELECT
+    FROM raw.lake_objects AS objects
+    WHERE objects.source = :source AND objects.state = 'LOADED'
+      AND NOT EXISTS (SELECT FROM pg_temp.changed_objects AS changed
+                      WHERE changed.object_id = objects.object_id)
+) AS is_whole
+
+-- name: find_touched_records
+-- Temporary: the ids of the records that a changed object speaks of, or has spoken of.
+DROP TABLE IF EXISTS pg_temp.touched_records;
+CREATE TEMPORARY TABLE touched_records ON COMMIT DROP AS
+SELECT rows.source_record_id
+FROM pg_temp.source_rows AS rows
+JOIN pg_temp.changed_objects USING (object_id)
+UNION
+SELECT records.source_record_id
+FROM staging.records AS records
+JOIN pg_temp.changed_objects USING (object_id)
+WHERE records.source = :source;
+ANALYZE pg_temp.touched_records
+
+-- name: find_current_rows_of_touched
+-- Temporary: the current raw row of each touched record: the latest by event time, object key and
+-- line number among objects that count, whatever the order in which they arrived. Object keys are
+-- compared byte by byte, so that no locale of a server can change what is current.
+DROP TABLE IF EXISTS pg_temp.current_rows;
+CREATE TEMPORARY TABLE current_rows ON COMMIT DROP AS
+SELECT versions.*,
+       ((row_number() OVER (ORDER BY object_id, line_no) - 1) / :batch_rows)::integer AS batch
+FROM (
+    SELECT DISTINCT ON (rows.source_record_id COLLATE "C")
+           rows.source_record_id, rows.object_id, rows.line_no, rows.event_at, rows.is_deleted
+    FROM pg_temp.touched_records
+    JOIN pg_temp.source_rows AS rows USING (source_record_id)
+    JOIN raw.lake_objects AS objects USING (object_id)
+    WHERE objects.state = 'LOADED'
+    ORDER BY rows.source_record_id COLLATE "C", rows.event_at DESC,
+             objects.object_key COLLATE "C" DESC, rows.line_no DESC
+) AS versions;
+ANALYZE pg_temp.current_rows
+
+-- name: find_current_rows_of_all
+-- Temporary: the same for every record of the source, when all of its objects changed.
+DROP TABLE IF EXISTS pg_temp.current_rows;
+CREATE TEMPORARY TABLE current_rows ON COMMIT DROP AS
+SELECT versions.*,
+       ((row_number() OVER (ORDER BY object_id, line_no) - 1) / :batch_rows)::integer AS batch
+FROM (
+    SELECT DISTINCT ON (rows.source_record_id COLLATE "C")
+           rows.source_record_id, rows.object_id, rows.line_no, rows.event_at, rows.is_deleted
+    FROM pg_temp.source_rows AS rows
+    JOIN raw.lake_objects AS objects USING (object_id)
+    WHERE objects.state = 'LOADED'
+    ORDER BY rows.source_record_id COLLATE "C", rows.event_at DESC,
+             objects.object_key COLLATE "C" DESC, rows.line_no DESC
+) AS versions;
+ANALYZE pg_temp.current_rows
+
+-- name: batches
+-- The batches of the current rows in the order of raw: rows that are records, and the objects
+-- between which they lie (one row per batch).
+SELECT batch, count(*) FILTER (WHERE NOT is_deleted) AS rows_n,
+       min(object_id) AS first_object_id, max(object_id) AS last_object_id
+FROM pg_temp.current_rows
+GROUP BY batch
+ORDER BY batch
+
+-- name: read_batch
+-- The keys and the wanted fields of one batch of current rows, as they were written. The bounds on
+-- the object let PostgreSQL read a stretch of raw instead of all of it for every batch.
+SELECT present.source_record_id, present.object_id, present.line_no, present.event_at, {items}
+FROM pg_temp.current_rows AS present
+JOIN pg_temp.source_rows AS rows
+  ON rows.object_id = present.object_id AND rows.line_no = present.line_no
+ AND rows.object_id BETWEEN {first_object_id} AND {last_object_id}
+{joins}
+WHERE present.batch = {batch} AND NOT present.is_deleted
+
+-- name: source_is_staged
+-- Whether staging.records holds anything of the source yet.
+SELECT EXISTS (SELECT FROM staging.records WHERE source = :source)
+
+-- name: open_staged_records
+-- Temporary: what the touched records are to become, in the columns of staging.records.
+DROP TABLE IF EXISTS pg_temp.staged_records;
+CREATE TEMPORARY TABLE staged_records (LIKE staging.records) ON COMMIT DROP;
+ALTER TABLE pg_temp.staged_records ALTER record_id DROP NOT NULL
+
+-- name: stage_deletions
+-- A record whose last version is a delete marker becomes a tombstone without values.
+INSERT INTO pg_temp.staged_records
+    (source, source_record_id, object_id, line_no, event_at, is_deleted, change_seq, run_id)
+SELECT :source, source_record_id, object_id, line_no, event_at, true, :change_seq, :run_id
+FROM pg_temp.current_rows
+WHERE is_deleted
+
+-- name: stage_disappearances_of_touched
+-- So does a touched record that no counted object speaks of any more, as after a retraction; it
+-- keeps the place where it was last seen.
+INSERT INTO pg_temp.staged_records
+    (source, source_record_id, object_id, line_no, event_at, is_deleted, change_seq, run_id)
+SELECT records.source, records.source_record_id, records.object_id, records.line_no,
+       records.event_at, true, :change_seq, :run_id
+FROM staging.records AS records
+JOIN pg_temp.touched_records USING (source_record_id)
+WHERE records.source = :source AND NOT records.is_deleted
+  AND NOT EXISTS (SELECT FROM pg_temp.current_rows AS present
+                  WHERE present.source_record_id = records.source_record_id)
+
+-- name: stage_disappearances_of_all
+-- The same for any record of the source.
+INSERT INTO pg_temp.staged_records
+    (source, source_record_id, object_id, line_no, event_at, is_deleted, change_seq, run_id)
+SELECT records.source, records.source_record_id, records.object_id, records.line_no,
+       records.event_at, true, :change_seq, :run_id
+FROM staging.records AS records
+WHERE records.source = :source AND NOT records.is_deleted
+  AND NOT EXISTS (SELECT FROM pg_temp.current_rows AS present
+                  WHERE present.source_record_id = records.source_record_id)
+
+-- name: apply_staged_records
+-- Staged records into staging.records: only what changed in content or time gets a number in the
+-- change feed; a row that was merely delivered again moves its pointer to raw. Returns the counts.
+WITH applied AS (
+    MERGE INTO staging.records AS records
+    USING pg_temp.staged_records AS staged
+       ON records.source = staged.source AND records.source_record_id = staged.source_record_id
+    WHEN MATCHED AND (
+        records.is_deleted, records.event_at,
+        records.full_name, records.given_name, records.middle_name, records.family_name,
+        records.email, records.phone, records.date_of_birth, records.gender, records.street,
+        records.city, records.region, records.postcode, records.country, records.tax_id,
+        records.customer_number, records.organisation, records.extra,
+        records.std_name, records.std_given_name, records.std_middle_name,
+        records.std_family_name, records.std_name_suffix, records.std_email, records.std_phone,
+        records.std_date_of_birth, records.std_gender, records.std_street, records.std_city,
+        records.std_region, records.std_postcode, records.std_country, records.std_tax_id,
+        records.std_customer_number, records.std_organisation, records.std_extra
+    ) IS DISTINCT FROM (
+        staged.is_deleted, staged.event_at,
+        staged.full_name, staged.given_name, staged.middle_name, staged.family_name,
+        staged.email, staged.phone, staged.date_of_birth, staged.gender, staged.street,
+        staged.city, staged.region, staged.postcode, staged.country, staged.tax_id,
+        staged.customer_number, staged.organisation, staged.extra,
+        staged.std_name, staged.std_given_name, staged.std_middle_name,
+        staged.std_family_name, staged.std_name_suffix, staged.std_email, staged.std_phone,
+        staged.std_date_of_birth, staged.std_gender, staged.std_street, staged.std_city,
+        staged.std_region, staged.std_postcode, staged.std_country, staged.std_tax_id,
+        staged.std_customer_number, staged.std_organisation, staged.std_extra
+    ) THEN UPDATE SET
+        object_id = staged.object_id, line_no = staged.line_no, event_at = staged.event_at,
+        is_deleted = staged.is_deleted, change_seq = staged.change_seq, run_id = staged.run_id,
+        full_name = staged.full_name, given_name = staged.given_name,
+        middle_name = staged.middle_name, family_name = staged.family_name,
+        email = staged.email, phone = staged.phone, date_of_birth = staged.date_of_birth,
+        gender = staged.gender, street = staged.street, city = staged.city,
+        region = staged.region, postcode = staged.postcode, country = staged.country,
+        tax_id = staged.tax_id, customer_number = staged.customer_number,
+        organisation = staged.organisation, extra = staged.extra,
+        std_name = staged.std_name, std_given_name = staged.std_given_name,
+        std_middle_name = staged.std_middle_name, std_family_name = staged.std_family_name,
+        std_name_suffix = staged.std_name_suffix, std_email = staged.std_email,
+        std_phone = staged.std_phone, std_date_of_birth = staged.std_date_of_birth,
+        std_gender = staged.std_gender, std_street = staged.std_street,
+        std_city = staged.std_city, std_region = staged.std_region,
+        std_postcode = staged.std_postcode, std_country = staged.std_country,
+        std_tax_id = staged.std_tax_id, std_customer_number = staged.std_customer_number,
+        std_organisation = staged.std_organisation, std_extra = staged.std_extra
+    WHEN MATCHED AND (records.object_id, records.line_no)
+                     IS DISTINCT FROM (staged.object_id, staged.line_no)
+        THEN UPDATE SET object_id = staged.object_id, line_no = staged.line_no
+    WHEN NOT MATCHED THEN INSERT (
+        source, source_record_id, object_id, line_no, event_at, is_deleted, change_seq, run_id,
+        full_name, given_name, middle_name, family_name, email, phone, date_of_birth, gender,
+        street, city, region, postcode, country, tax_id, customer_number, organisation, extra,
+        std_name, std_given_name, std_middle_name, std_family_name, std_name_suffix, std_email,
+        std_phone, std_date_of_birth, std_gender, std_street, std_city, std_region, std_postcode,
+        std_country, std_tax_id, std_customer_number, std_organisation, std_extra
+    ) VALUES (
+        staged.source, staged.source_record_id, staged.object_id, staged.line_no,
+        staged.event_at, staged.is_deleted, staged.change_seq, staged.run_id,
+        staged.full_name, staged.given_name, staged.middle_name, staged.family_name,
+        staged.email, staged.phone, staged.date_of_birth, staged.gender, staged.street,
+        staged.city, staged.region, staged.postcode, staged.country, staged.tax_id,
+        staged.customer_number, staged.organisation, staged.extra,
+        staged.std_name, staged.std_given_name, staged.std_middle_name,
+        staged.std_family_name, staged.std_name_suffix, staged.std_email, staged.std_phone,
+        staged.std_date_of_birth, staged.std_gender, staged.std_street, staged.std_city,
+        staged.std_region, staged.std_postcode, staged.std_country, staged.std_tax_id,
+        staged.std_customer_number, staged.std_organisation, staged.std_extra
+    )
+    RETURNING merge_action() AS action, records.is_deleted,
+              records.change_seq = :change_seq AS is_in_feed
+)
+SELECT count(*) FILTER (WHERE action = 'INSERT' AND NOT is_deleted) AS inserted,
+       count(*) FILTER (WHERE action = 'UPDATE' AND NOT is_deleted AND is_in_feed) AS updated,
+       count(*) FILTER (WHERE is_deleted AND is_in_feed) AS deleted,
+       count(*) FILTER (WHERE NOT is_in_feed) AS moved
+FROM applied
+
+-- name: consume_objects
+-- The ledger: the changed objects have reached staging in their present state.
+INSERT INTO staging.staged_objects AS staged (object_id, state, run_id)
+SELECT object_id, state, :run_id
+FROM pg_temp.changed_objects
+ON CONFLICT (object_id) DO UPDATE
+SET state = excluded.state, run_id = excluded.run_id
+WHERE staged.state <> excluded.state
+
+-- name: mark_rules
+-- By which rules the source is staged now. (It consumes no feed: the number is of no meaning.)
+INSERT INTO staging.volatile_marker AS marker (layer, change_seq, run_id, config_hash)
+VALUES (:layer, 0, :run_id, :config_hash)
+ON CONFLICT (layer) DO UPDATE SET run_id = excluded.run_id, config_hash = excluded.config_hash
+WHERE marker.config_hash IS DISTINCT FROM excluded.config_hash
+
+-- name: count_outcomes
+-- The outcomes of the run per source and attribute, from a JSON list of them.
+INSERT INTO ops.standardisation_counts AS counts (run_id, source, attribute, outcome, n)
+SELECT :run_id, :source, found.attribute, found.outcome, found.n
+FROM jsonb_to_recordset(CAST(:counts AS jsonb)) AS found (attribute text, outcome text, n bigint)
+ON CONFLICT (run_id, source, attribute, outcome) DO UPDATE SET n = counts.n + excluded.n
