@@ -88,7 +88,9 @@ class World:
 
     # records ------------------------------------------------------------------------------------
 
-    def put(self, record: str, customer: str | None = None, *, day: int = 0, **values: Any) -> None:
+    def put(
+        self, record: str, customer: str | None = None, *, day: float = 0, **values: Any
+    ) -> None:
         """Stage ``source:id`` in its new state; a new record joins ``customer`` (by nickname)."""
         source, record_id = record.split(":")
         row = standardised(values) | {
@@ -121,8 +123,10 @@ class World:
         key = {"source": source, "id": record_id}
         owner = self._sql(
             "UPDATE staging.records SET is_deleted = true, "
-            "change_seq = nextval('staging.change_seq') WHERE source = :source AND source_record_id = :id RETURNING record_id", **key
-        ).scalar_one()  # fmt: skip
+            "change_seq = nextval('staging.change_seq') "
+            "WHERE source = :source AND source_record_id = :id RETURNING record_id",
+            **key,
+        ).scalar_one()
         customer = self._sql(
             "DELETE FROM identity.customer_identity_map WHERE record_id = :r "
             "RETURNING global_customer_id", r=owner
@@ -158,8 +162,7 @@ class World:
     def split(self, origin: str, part: str, *records: str) -> None:
         """Some records of a customer leave it under another id (new, or one that was merged)."""
         new = self.customer(part)
-        self._sql("UPDATE identity.customers SET state = 'LIVE', merged_into = NULL, "
-                  "ended_at = NULL, ended_run_id = NULL WHERE global_customer_id = :c", c=new)  # fmt: skip
+        self._revive(new)
         self._move([self._record(r) for r in records], new)
         self._event("SPLIT", self.customer(origin), new)
 
@@ -170,8 +173,7 @@ class World:
 
     def resurrect(self, nickname: str) -> None:
         """A deleted customer is alive again."""
-        self._sql("UPDATE identity.customers SET state = 'LIVE', ended_at = NULL, "
-                  "ended_run_id = NULL WHERE global_customer_id = :c", c=self.customer(nickname))  # fmt: skip
+        self._revive(self.customer(nickname))
         self._event("RESURRECT", self.customer(nickname), None)
 
     def _link(self, record: int, source: str, record_id: str, customer: uuid.UUID) -> None:
@@ -215,6 +217,13 @@ class World:
             "UPDATE identity.customers SET state = :state, merged_into = :into, ended_at = now(), "
             "ended_run_id = 1 WHERE global_customer_id = :c", c=customer, state=state, into=into
         )  # fmt: skip
+
+    def _revive(self, customer: uuid.UUID) -> None:
+        self._sql(
+            "UPDATE identity.customers SET state = 'LIVE', merged_into = NULL, ended_at = NULL, "
+            "ended_run_id = NULL WHERE global_customer_id = :c",
+            c=customer,
+        )
 
     def _event(self, kind: str, customer: uuid.UUID, related: uuid.UUID | None) -> None:
         self._sql(
