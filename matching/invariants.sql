@@ -1,7 +1,27 @@
+-- name: inv_pairs_of_live_profiles
+-- title: 5 Every scored pair is of two profiles that exist
+SELECT pairs.profile_id_l, pairs.profile_id_r
+FROM staging.identity_match_candidates AS pairs
+WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_l)
+   OR NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
+
+-- name: inv_pairs_once
+-- title: 5 Every pair of profiles is scored once
+SELECT profile_id_l, profile_id_r, count(*) AS n
+FROM staging.identity_match_candidates
+GROUP BY profile_id_l, profile_id_r
+HAVING count(*) > 1
+
 -- name: inv_candidates_scored
--- title: 4 Every candidate pair has exactly one score
-SELECT blocked.profile_id_l, blocked.profile_id_r, count(scored.decision) AS scores_n
+-- title: 5 Every candidate pair was scored
+SELECT blocked.profile_id_l, blocked.profile_id_r
 FROM staging.identity_match_candidates_blocked AS blocked
-LEFT JOIN staging.identity_match_candidates AS scored USING (profile_id_l, profile_id_r)
-GROUP BY blocked.profile_id_l, blocked.profile_id_r
-HAVING count(scored.decision) <> 1
+LEFT JOIN staging.identity_match_candidates AS pairs USING (profile_id_l, profile_id_r)
+WHERE pairs.profile_id_l IS NULL
+  AND EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
+
+-- name: inv_doubt_is_no_merge
+-- title: 6 A vetoed pair is never decided as a merge
+SELECT profile_id_l, profile_id_r
+FROM staging.identity_match_candidates
+WHERE is_vetoed AND decision <> 'REJECT'

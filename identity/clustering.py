@@ -1,0 +1,288 @@
+"""Clusters of profiles from scored pairs: chains only propose, membership must hold on average.
+
+Method: average-linkage agglomeration (Sokal and Michener 1958) over log-odds of a match, stopped
+at the merge threshold; average linkage on signed evidence is the greedy form of correlation
+clustering (Bansal, Blum and Chawla 2004). Two groups join only when the *mean* evidence between
+all their members speaks for one customer, so a single strong pair cannot pull two families
+together. All pairs of mutual nearest neighbours merge in the same round; as average linkage is
+reducible this gives exactly the sequential result (Bruynooghe 1977; Müllner 2011) in a few array
+passes, near-linear in the number of edges.
+
+The result depends on the graph and the nodes' fingerprints only, never on ids or order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+UNSEEN_BITS = -2.0
+"""Evidence of a pair inside a proposed group that was never scored: blocking found nothing in
+common."""
+BEST_SHARE = 0.2
+"""Share of the best single pair in the linkage of two groups; the rest is the mean of all pairs."""
+CERTAIN_BITS = 29.0
+"""From here on a pair is certain (an exact rule, probability 1): only a veto keeps its groups
+apart."""
+LOWEST_BITS, HIGHEST_BITS = -8.0, 8.0
+"""A pair's evidence is clipped to this range: no pair outvotes a whole group."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Scored pairs of nodes: log2 odds of a match per pair, and whether a hard rule forbids it."""
+
+    left: Ints
+    right: Ints
+    weight: Floats
+    vetoed: Bools
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """The outcome per node and per cluster (numbered from 0 by the smallest rank inside).
+
+    ``cohesion`` is the mean evidence in bits of the weakest merge that built the cluster (infinite
+    for a single node); ``weakest_left`` and ``weakest_right`` are the nodes of its weakest
+    spanning pair, -1 when there is none.
+    """
+
+    label: Ints
+    size: Ints
+    cohesion: Floats
+    weakest_left: Ints
+    weakest_right: Ints
+    weakest_weight: Floats
+
+
+def _components(n: int, left: Ints, right: Ints) -> Ints:
+    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def cluster(
+    n: int,
+    edges: Edges,
+    *,
+    rank: Ints,
+    threshold: float,
+    must_links: tuple[Ints, Ints] | None = None,
+    cannot_links: tuple[Ints, Ints] | None = None,
+) -> Clusters:
+    """Clusters of ``n`` nodes.
+
+    ``rank`` is the position of each node in the order of fingerprints, ``threshold`` the mean bits
+    that a merge needs. ``must_links`` and ``cannot_links`` (pairs of nodes) hold whatever the
+    evidence, transitively; ValueError when they contradict each other.
+    """
+    order = np.argsort(rank, kind="stable")
+    position = np.empty(n, dtype=np.int64)
+    position[order] = np.arange(n)
+    left, right = position[edges.left], position[edges.right]
+    group = _must_link_groups(n, must_links, position)
+    group_l, group_r = group[left], group[right]
+    forbidden = _forbidden(n, cannot_links, position, group)
+    agglomeration = _Agglomeration(
+        sizes=np.bincount(group, minlength=n).astype(np.float64),
+        left=np.concatenate([group_l, forbidden[0]]),
+        right=np.concatenate([group_r, forbidden[1]]),
+        total=np.concatenate(
+            [np.clip(edges.weight, LOWEST_BITS, HIGHEST_BITS), np.zeros(len(forbidden[0]))]
+        ),
+        best=np.concatenate(
+            [
+                np.where(
+                    edges.weight >= CERTAIN_BITS,
+                    np.inf,
+                    np.clip(edges.weight, LOWEST_BITS, HIGHEST_BITS),
+                ),
+                np.full(len(forbidden[0]), -np.inf),
+            ]
+        ),
+        count=np.concatenate([np.ones(len(left)), np.zeros(len(forbidden[0]))]),
+        vetoed=np.concatenate([edges.vetoed, np.ones(len(forbidden[0]), dtype=bool)]),
+        threshold=threshold,
+    )
+    label = agglomeration.run()[group]
+    return _describe(label[position], edges, agglomeration.cohesion, rank=rank)
+
+
+def _must_link_groups(n: int, links: tuple[Ints, Ints] | None, position: Ints) -> Ints:
+    """For each position the smallest position that must-links tie it to."""
+    if links is None or not len(links[0]):
+        return np.arange(n)
+    component = _components(n, position[links[0]], position[links[1]])
+    first = np.full(component.max() + 1, n)
+    np.minimum.at(first, component, np.arange(n))
+    return first[component]
+
+
+def _forbidden(
+    n: int, links: tuple[Ints, Ints] | None, position: Ints, group: Ints
+) -> tuple[Ints, Ints]:
+    if links is None or not len(links[0]):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    left, right = group[position[links[0]]], group[position[links[1]]]
+    if (left == right).any():
+        raise ValueError("two nodes are declared the same customer and different customers")
+    return left, right
+
+
+class _Agglomeration:
+    """Groups that merge round by round; group numbers are the smallest member position."""
+
+    def __init__(
+        self,
+        *,
+        sizes: Floats,
+        left: Ints,
+        right: Ints,
+        total: Floats,
+        best: Floats,
+        count: Floats,
+        vetoed: Bools,
+        threshold: float,
+    ) -> None:
+        self.n = len(sizes)
+        self.sizes = sizes
+        self.threshold = threshold
+        self.parent = np.arange(self.n)
+        self.cohesion = np.full(self.n, np.inf)
+        inside = left != right
+        # Only groups that some chain of merge-worthy pairs proposes can ever merge.
+        worthy = inside & (total >= threshold) & ~vetoed
+        proposed = _components(self.n, left[worthy], right[worthy])
+        self.place = _places(proposed)
+        keep = inside & (proposed[left] == proposed[right])
+        self._set(left[keep], right[keep], total[keep], best[keep], count[keep], vetoed[keep])
+
+    def _set(
+        self, left: Ints, right: Ints, total: Floats, best: Floats, count: Floats, vetoed: Bools
+    ) -> None:
+        """Sum parallel edges into one per pair of groups, in a fixed order of addition."""
+        low, high = np.minimum(left, right), np.maximum(left, right)
+        key = low * self.n + high
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if key.size else key
+        self.left, self.right = low[order][starts], high[order][starts]
+        if not starts.size:
+            self.total, self.best, self.count, self.vetoed = (
+                total[:0],
+                best[:0],
+                count[:0],
+                vetoed[:0],
+            )
+            return
+        self.total = np.add.reduceat(total[order], starts)
+        self.best = np.maximum.reduceat(best[order], starts)
+        self.count = np.add.reduceat(count[order], starts)
+        self.vetoed = np.logical_or.reduceat(vetoed[order], starts)
+
+    def run(self) -> Ints:
+        """Group number per starting group, once no two groups want to merge."""
+        while self.left.size:
+            pairs = self.sizes[self.left] * self.sizes[self.right]
+            mean = (self.total + (pairs - self.count) * UNSEEN_BITS) / pairs
+            link = BEST_SHARE * self.best + (1.0 - BEST_SHARE) * mean
+            link[self.vetoed] = -np.inf
+            merging = self._mutual_best(link)
+            if not merging.size:
+                break
+            into, gone = self.left[merging], self.right[merging]
+            lowest = np.minimum(self.cohesion[into], self.cohesion[gone])
+            self.cohesion[into] = np.minimum(lowest, link[merging])
+            self.sizes[into] += self.sizes[gone]
+            self.parent[gone] = into
+            moved = np.arange(self.n)
+            moved[gone] = into
+            left, right = moved[self.left], moved[self.right]
+            keep = left != right
+            self._set(
+                left[keep],
+                right[keep],
+                self.total[keep],
+                self.best[keep],
+                self.count[keep],
+                self.vetoed[keep],
+            )
+        root = self.parent
+        while True:
+            higher = root[root]
+            if np.array_equal(higher, root):
+                return root
+            root = higher
+
+    def _scrambled(self, edge: Ints) -> NDArray[np.uint64]:
+        """A number per edge that looks random and depends on the places of its ends alone."""
+        left = self.place[self.left[edge]].astype(np.uint64)
+        right = self.place[self.right[edge]].astype(np.uint64)
+        mixed = left * np.uint64(0x9E3779B97F4A7C15) ^ right * np.uint64(0xC2B2AE3D27D4EB4F)
+        mixed ^= mixed >> np.uint64(29)
+        scrambled: NDArray[np.uint64] = mixed * np.uint64(0xBF58476D1CE4E5B9)
+        return scrambled
+
+    def _mutual_best(self, link: Floats) -> Ints:
+        """Edges over the threshold that are the best edge of both their groups."""
+        able = np.flatnonzero(link >= self.threshold)
+        if not able.size:
+            return able
+        ends = np.concatenate([self.left[able], self.right[able]])
+        edge = np.concatenate([able, able])
+        # Equal links are taken in a scrambled order, lest a long chain merge one pair a round. What
+        # is scrambled are places within the proposed group: other groups have no influence.
+        order = np.lexsort((edge, self._scrambled(edge), -link[edge], ends))
+        first = np.r_[True, ends[order][1:] != ends[order][:-1]]
+        best = edge[order][first]
+        chosen, times = np.unique(best, return_counts=True)
+        mutual: Ints = chosen[times == 2]
+        return mutual
+
+
+def _places(component: Ints) -> Ints:
+    """The place of each node among the nodes of its component, in order of position."""
+    order = np.argsort(component, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(component[order]) != 0])
+    sizes = np.diff(np.r_[starts, len(order)])
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.arange(len(order)) - np.repeat(starts, sizes)
+    return places
+
+
+def _describe(root: Ints, edges: Edges, cohesion: Floats, *, rank: Ints) -> Clusters:
+    """Number the clusters and find the weakest pair of each one's strongest spanning tree."""
+    roots, label = np.unique(root, return_inverse=True)
+    label = label.astype(np.int64)
+    size = np.bincount(label)
+    weakest_left = np.full(len(roots), -1, dtype=np.int64)
+    weakest_right = weakest_left.copy()
+    weakest_weight = np.full(len(roots), np.inf)
+    inside = np.flatnonzero(label[edges.left] == label[edges.right])
+    if inside.size:
+        left, right = edges.left[inside], edges.right[inside]
+        low = np.minimum(rank[left], rank[right])
+        high = np.maximum(rank[left], rank[right])
+        order = np.lexsort((high, low, -edges.weight[inside]))
+        tree = _spanning_edges(len(root), left[order], right[order])
+        at = inside[order][tree]
+        # Strongest first, so the last tree edge of a cluster is its weakest.
+        clusters = label[edges.left[at]]
+        weakest_left[clusters] = edges.left[at]
+        weakest_right[clusters] = edges.right[at]
+        weakest_weight[clusters] = edges.weight[at]
+    return Clusters(label, size, cohesion[roots], weakest_left, weakest_right, weakest_weight)
+
+
+def _spanning_edges(n: int, left: Ints, right: Ints) -> Ints:
+    """Positions of the edges of the spanning forest that takes edges in the given order."""
+    graph = coo_matrix((np.arange(1, len(left) + 1, dtype=np.float64), (left, right)), (n, n))
+    tree = minimum_spanning_tree(graph.tocsr())
+    return np.sort(tree.data.astype(np.int64)) - 1

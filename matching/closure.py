@@ -1,0 +1,68 @@
+"""Pairs inside proposed groups that blocking left out: scored, so that clustering sees all."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+Ints = NDArray[np.int64]
+LARGEST_GROUP = 80
+STEP_BITS = 2.0
+
+
+def closure_pairs(
+    n: int, left: Ints, right: Ints, weight: NDArray[np.float32], *, threshold: float
+) -> tuple[Ints, Ints]:
+    """Pairs of positions inside proposed groups that are not among the given pairs.
+
+    ``weight`` (bits) above ``threshold`` proposes. A group of more than LARGEST_GROUP is first cut
+    at ever higher thresholds; what then still is too large (a hub of shared values) is left as it
+    is, so that the number of pairs stays linear in ``n``.
+    """
+    seen = _keys(n, left, right)
+    found: list[tuple[Ints, Ints]] = []
+    active = np.ones(n, dtype=bool)
+    cut = threshold
+    while True:
+        use = (weight >= cut) & active[left] & active[right]
+        if not use.any():
+            break
+        label = _components(n, left[use], right[use])
+        sizes = np.bincount(label)[label]
+        small = (sizes <= LARGEST_GROUP) & active
+        found.append(_all_pairs(label, small & (sizes > 2)))
+        active &= ~small
+        cut += STEP_BITS
+    if not found:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    new_l = np.concatenate([one for one, _ in found])
+    new_r = np.concatenate([other for _, other in found])
+    new = ~np.isin(_keys(n, new_l, new_r), seen)
+    return new_l[new], new_r[new]
+
+
+def _components(n: int, left: Ints, right: Ints) -> Ints:
+    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def _keys(n: int, left: Ints, right: Ints) -> Ints:
+    return np.minimum(left, right).astype(np.int64) * n + np.maximum(left, right)
+
+
+def _all_pairs(label: Ints, chosen: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """All pairs of chosen nodes with equal label."""
+    nodes = np.flatnonzero(chosen)
+    nodes = nodes[np.argsort(label[nodes], kind="stable")]
+    if not nodes.size:
+        return nodes, nodes
+    starts = np.flatnonzero(np.r_[True, np.diff(label[nodes]) != 0])
+    sizes = np.diff(np.r_[starts, len(nodes)])
+    ends = np.repeat(starts + sizes, sizes)
+    position = np.arange(len(nodes))
+    partners = ends - position - 1
+    left = np.repeat(position, partners)
+    offset = np.arange(len(left)) - np.repeat(np.cumsum(partners) - partners, partners)
+    return nodes[left], nodes[left + 1 + offset]

@@ -1,0 +1,414 @@
+"""Comparison of index pairs, one attribute type at a time: two value codes in, one small level out.
+
+A level is an int8: ``ABSENT`` (-1) when either side has no value, which is no evidence at all,
+else the position of the level's name in the type's list in :mod:`matching.priors`, from 0
+(different) upwards. All functions are symmetric and look at nothing but the two values, so that
+any pair of profiles can be compared at any time with the same outcome, whether blocking proposed
+it or not.
+
+String distances are rapidfuzz's (optimal string alignment and Jaro-Winkler), over whole arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import process
+from rapidfuzz.distance import OSA, JaroWinkler
+
+from matching.encode import Codes, Column, group_codes
+from matching.names import nickname_matrix, phonetic, share_nickname
+
+Levels = NDArray[np.int8]
+Bools = NDArray[np.bool_]
+ABSENT = -1
+WORKERS = 2
+
+
+def blank_levels(size: int) -> Levels:
+    """A level array of ``size`` pairs with no evidence yet."""
+    return np.full(size, ABSENT, dtype=np.int8)
+
+
+def _edits(column: Column, left: Codes, right: Codes, *, most: int) -> NDArray[np.uint8]:
+    """Edit distance of value pairs (optimal string alignment); ``most`` + 1 when it is more."""
+    return process.cpdist(
+        column.strings(left),
+        column.strings(right),
+        scorer=OSA.distance,
+        score_cutoff=most,
+        dtype=np.uint8,
+        workers=WORKERS,
+    )
+
+
+def _jaro_winkler(column: Column, left: Codes, right: Codes) -> NDArray[np.float32]:
+    """Jaro-Winkler similarity of value pairs, 0 to 1."""
+    return process.cpdist(
+        column.strings(left),
+        column.strings(right),
+        scorer=JaroWinkler.similarity,
+        dtype=np.float32,
+        workers=WORKERS,
+    )
+
+
+def _split(
+    column: Column, left: Codes, right: Codes, exact: int
+) -> tuple[Levels, NDArray[np.intp]]:
+    """Levels with equal values set to ``exact``, and the positions that still need a comparison."""
+    levels = blank_levels(len(left))
+    present = (left >= 0) & (right >= 0)
+    levels[present & (left == right)] = exact
+    return levels, np.flatnonzero(present & (left != right))
+
+
+def _lengths(values: list[str]) -> NDArray[np.int16]:
+    return np.array([min(len(value), 999) for value in values], dtype=np.int16)
+
+
+def _shared(left: NDArray[np.int32], right: NDArray[np.int32]) -> Bools:
+    both: Bools = (left >= 0) & (left == right)
+    return both
+
+
+# -- person names ----------------------------------------------------------------------------------
+
+NAME_DIFFERENT, NAME_SIMILAR, NAME_INITIAL, NAME_NICKNAME, NAME_TYPO, NAME_EXACT = range(6)
+
+
+def _name_table(values: list[str]) -> dict[str, NDArray[np.generic]]:
+    compact = [value.replace(" ", "") for value in values]
+    words = [value.split(" ") for value in values]
+    return {
+        "compact": group_codes(compact),
+        "length": _lengths(compact),
+        "initial": np.array([ord(value[0]) if value else 0 for value in compact], dtype=np.int32),
+        "stem": group_codes([value[:3] if len(value) > 3 else "" for value in compact]),
+        "first": group_codes([parts[0] if len(parts[0]) > 2 else "" for parts in words]),
+        "last": group_codes([parts[-1] if len(parts[-1]) > 2 else "" for parts in words]),
+        "ends": group_codes([word for parts in words for word in (parts[0], parts[-1])]).reshape(
+            -1, 2
+        ),
+        "sound": group_codes([phonetic(value) for value in compact]),
+        "nicknames": nickname_matrix(values),
+    }
+
+
+def compare_name_part(column: Column, left: Codes, right: Codes) -> Levels:
+    """Levels of given or family names: exact, typo, nickname, initial, similar, different."""
+    levels, todo = _split(column, left, right, NAME_EXACT)
+    if not todo.size:
+        return levels
+    table = column.derive("name_table", _name_table)
+    a, b = left[todo], right[todo]
+    length_a, length_b = table["length"][a], table["length"][b]
+    shorter, longer = np.minimum(length_a, length_b), np.maximum(length_a, length_b)
+    edits = _edits(column, a, b, most=3)
+    same_initial = table["initial"][a] == table["initial"][b]
+    # Compound names are compared by their outer parts: "home gall" has "gall" in common.
+    ends_a, ends_b = table["ends"][a], table["ends"][b]
+    shares_word = (shorter > 2) & (
+        (ends_a[:, :1] == ends_b).any(axis=1) | (ends_a[:, 1:] == ends_b).any(axis=1)
+    )
+    sounds_alike = _shared(table["sound"][a], table["sound"][b]) & (shorter > 2)
+    found = np.full(len(todo), NAME_DIFFERENT, dtype=np.int8)
+    similar = (
+        shares_word
+        | ((edits <= 2) & (shorter > 4))
+        | ((edits <= 3) & (shorter > 7))
+        | ((edits <= 1) & (shorter > 2))
+        | (sounds_alike & same_initial)
+        | (_shared(table["stem"][a], table["stem"][b]) & (longer - shorter <= 5))
+    )
+    found[similar] = NAME_SIMILAR
+    found[(shorter == 1) & same_initial] = NAME_INITIAL
+    found[share_nickname(table["nicknames"][a], table["nicknames"][b])] = NAME_NICKNAME
+    typo = ((edits <= 1) & (shorter > 3)) | ((edits <= 2) & (shorter > 7))
+    found[typo | (sounds_alike & (edits <= 2))] = NAME_TYPO
+    found[_shared(table["compact"][a], table["compact"][b])] = NAME_EXACT
+    levels[todo] = found
+    return levels
+
+
+# What a level says about "the same name", to choose between straight and swapped alignment.
+_ALIGNMENT_WORTH = np.array([-1.0, 1.0, 1.0, 2.5, 2.5, 3.0, 0.0])  # last: ABSENT (index -1)
+
+
+def compare_person_name(
+    column: Column,
+    given: tuple[Codes, Codes],
+    family: tuple[Codes, Codes],
+    middle: tuple[Codes, Codes],
+) -> tuple[Levels, Levels, Codes, Codes]:
+    """Levels of given name and family name, and the left value that each agreed on.
+
+    Given and family names share one ``column`` of values, so that a person whose names were
+    swapped, or whose only name stands in the other field, is still compared like with like.
+    """
+    (given_l, given_r), (family_l, family_r) = given, family
+    given_level = compare_name_part(column, given_l, given_r)
+    family_level = compare_name_part(column, family_l, family_r)
+    given_value, family_value = given_l.copy(), family_l.copy()
+    straight = _ALIGNMENT_WORTH[given_level] + _ALIGNMENT_WORTH[family_level]
+    doubtful = np.flatnonzero((given_level < NAME_NICKNAME) & (family_level < NAME_NICKNAME))
+    if doubtful.size:
+        cross_given = compare_name_part(column, given_l[doubtful], family_r[doubtful])
+        cross_family = compare_name_part(column, family_l[doubtful], given_r[doubtful])
+        swapped = _ALIGNMENT_WORTH[cross_given] + _ALIGNMENT_WORTH[cross_family]
+        better = (swapped > straight[doubtful]) & (swapped >= 2.5)
+        at = doubtful[better]
+        one, other = cross_given[better], cross_family[better]
+        # With a single common name the comparison is one of family names.
+        single = (one < 0) | (other < 0)
+        only_given_side = other < 0
+        given_level[at] = np.where(single, ABSENT, one)
+        family_level[at] = np.where(single & only_given_side, one, other)
+        family_value[at] = np.where(single & only_given_side, given_l[at], family_l[at])
+    for own, level in ((given, given_level), (family, family_level)):
+        _look_in_middle_names(column, own, middle, level)
+    return given_level, family_level, given_value, family_value
+
+
+def _look_in_middle_names(
+    column: Column, own: tuple[Codes, Codes], middle: tuple[Codes, Codes], levels: Levels
+) -> None:
+    """Raise different names to similar where one is among the other side's middle names.
+
+    People go by their middle name, and a maiden name moves there at marriage.
+    """
+    at = np.flatnonzero((levels == NAME_DIFFERENT) & ((middle[0] >= 0) | (middle[1] >= 0)))
+    if not at.size:
+        return
+    table = column.derive("name_table", _name_table)
+    found = np.zeros(len(at), dtype=bool)
+    for mine, theirs in ((own[0][at], middle[1][at]), (own[1][at], middle[0][at])):
+        present = (mine >= 0) & (theirs >= 0)
+        words = table["ends"][theirs]
+        found |= present & (table["ends"][mine][:, 1:] == words).any(axis=1)
+    levels[at[found]] = NAME_SIMILAR
+
+
+def compare_middle_name(column: Column, left: Codes, right: Codes) -> Levels:
+    """Levels of middle names: exact, compatible (initial, part, typo), different."""
+    parts = compare_name_part(column, left, right)
+    levels = np.where(parts == NAME_EXACT, 2, np.where(parts > NAME_DIFFERENT, 1, parts))
+    return levels.astype(np.int8)
+
+
+# -- dates -----------------------------------------------------------------------------------------
+
+(
+    DATE_FAR,
+    DATE_DECADE,
+    DATE_NEAR,
+    DATE_TWO_PARTS,
+    DATE_YEAR_ONLY,
+    DATE_TYPO,
+    DATE_SWAPPED,
+    DATE_EXACT,
+) = range(8)
+
+
+def _date_table(values: list[str]) -> dict[str, NDArray[np.int64]]:
+    parts = np.zeros((len(values), 3), dtype=np.int64)
+    for row, value in enumerate(values):
+        pieces = value.lstrip("-").split("-")
+        for place, piece in enumerate(pieces[:3]):
+            if piece.isdigit():
+                parts[row, place] = int(piece)
+    digits = np.stack(
+        [
+            (parts[:, part] // 10**power) % 10
+            for part, places in ((0, 4), (1, 2), (2, 2))
+            for power in reversed(range(places))
+        ],
+        axis=1,
+    )
+    return {"parts": parts, "digits": digits}
+
+
+def compare_date(column: Column, left: Codes, right: Codes) -> Levels:
+    """Levels of ISO dates, from exact over day and month swapped and typos to decades apart."""
+    levels, todo = _split(column, left, right, DATE_EXACT)
+    if not todo.size:
+        return levels
+    table = column.derive("date_table", _date_table)
+    a, b = left[todo], right[todo]
+    parts_a, parts_b = table["parts"][a], table["parts"][b]
+    digits_a, digits_b = table["digits"][a], table["digits"][b]
+    same_parts = parts_a == parts_b
+    years_apart = np.abs(parts_a[:, 0] - parts_b[:, 0])
+    wrong = digits_a != digits_b
+    wrong_n = wrong.sum(axis=1)
+    neighbours_swapped = (
+        wrong[:, :-1]
+        & wrong[:, 1:]
+        & (digits_a[:, :-1] == digits_b[:, 1:])
+        & (digits_a[:, 1:] == digits_b[:, :-1])
+    ).any(axis=1) & (wrong_n == 2)
+    # A first of January, or a date without month, is what a system writes when it knows the year.
+    vague_a = parts_a[:, 1:].max(axis=1) <= 1
+    vague_b = parts_b[:, 1:].max(axis=1) <= 1
+    found = np.full(len(todo), DATE_FAR, dtype=np.int8)
+    found[years_apart <= 10] = DATE_DECADE
+    found[years_apart <= 1] = DATE_NEAR
+    found[same_parts.sum(axis=1) == 2] = DATE_TWO_PARTS
+    found[same_parts[:, 0] & (vague_a | vague_b)] = DATE_YEAR_ONLY
+    found[(wrong_n == 1) | neighbours_swapped] = DATE_TYPO
+    found[
+        same_parts[:, 0] & (parts_a[:, 1] == parts_b[:, 2]) & (parts_a[:, 2] == parts_b[:, 1])
+    ] = DATE_SWAPPED
+    levels[todo] = found
+    return levels
+
+
+# -- e-mail, phone, identifiers --------------------------------------------------------------------
+
+EMAIL_DIFFERENT, EMAIL_DOMAIN, EMAIL_LOCAL_SIMILAR, EMAIL_LOCAL, EMAIL_TYPO, EMAIL_EXACT = range(6)
+
+
+def _email_table(values: list[str]) -> dict[str, NDArray[np.generic]]:
+    locals_ = [value.partition("@")[0].partition("+")[0] for value in values]
+    compact = ["".join(c for c in local if c.isalnum()) for local in locals_]
+    return {
+        "local": group_codes([local if len(local) > 2 else "" for local in compact]),
+        "domain": group_codes([value.partition("@")[2] for value in values]),
+        "length": _lengths(values),
+        "local_length": _lengths(compact),
+        "local_column": np.array([0]),
+        "stem": group_codes(["".join(c for c in local if c.isalpha())[:24] for local in compact]),
+    }
+
+
+def compare_email(column: Column, left: Codes, right: Codes) -> Levels:
+    """Levels of e-mails: exact, typo, same or similar local part, same domain, different."""
+    levels, todo = _split(column, left, right, EMAIL_EXACT)
+    if not todo.size:
+        return levels
+    table = column.derive("email_table", _email_table)
+    a, b = left[todo], right[todo]
+    shorter = np.minimum(table["length"][a], table["length"][b])
+    edits = _edits(column, a, b, most=4)
+    stems = _shared(table["stem"][a], table["stem"][b])
+    same_local = _shared(table["local"][a], table["local"][b])
+    found = np.full(len(todo), EMAIL_DIFFERENT, dtype=np.int8)
+    same_domain = _shared(table["domain"][a], table["domain"][b])
+    found[same_domain] = EMAIL_DOMAIN
+    found[stems | ((edits <= 3) & (shorter >= 12))] = EMAIL_LOCAL_SIMILAR
+    found[same_local] = EMAIL_LOCAL
+    found[((edits <= 1) & (shorter >= 6)) | ((edits <= 2) & (shorter >= 12))] = EMAIL_TYPO
+    levels[todo] = found
+    return levels
+
+
+def made_of_name(
+    emails: Sequence[str], given: Sequence[str], family: Sequence[str]
+) -> tuple[Bools, Bools]:
+    """Whether each local part is made of the person's names, and whether without digits."""
+    made = np.zeros(len(emails), dtype=bool)
+    plain = np.zeros(len(emails), dtype=bool)
+    for row, (email, first, last) in enumerate(zip(emails, given, family, strict=True)):
+        local = email.partition("@")[0].partition("+")[0]
+        letters = "".join(c for c in local if c.isalpha())
+        first_, last_ = first.replace(" ", ""), last.replace(" ", "")
+        made[row] = letters in {
+            first_,
+            last_,
+            first_ + last_,
+            last_ + first_,
+            first_[:1] + last_,
+            first_ + last_[:1],
+            last_ + first_[:1],
+            last_[:1] + first_,
+        }
+        plain[row] = not any(c.isdigit() for c in local)
+    return made, plain
+
+
+PHONE_DIFFERENT, PHONE_TYPO, PHONE_TAIL, PHONE_EXACT = range(4)
+PHONE_TAIL_DIGITS = 7
+
+
+def _phone_tails(values: list[str]) -> Codes:
+    digits = ["".join(c for c in value if c.isdigit()) for value in values]
+    return group_codes(
+        [value[-PHONE_TAIL_DIGITS:] if len(value) >= PHONE_TAIL_DIGITS else "" for value in digits]
+    )
+
+
+def compare_phone(column: Column, left: Codes, right: Codes) -> Levels:
+    """Levels of phone numbers: exact, same last seven digits, one digit off, different."""
+    levels, todo = _split(column, left, right, PHONE_EXACT)
+    if not todo.size:
+        return levels
+    a, b = left[todo], right[todo]
+    tails = column.derive("phone_tails", _phone_tails)
+    found = np.full(len(todo), PHONE_DIFFERENT, dtype=np.int8)
+    found[_edits(column, a, b, most=1) <= 1] = PHONE_TYPO
+    found[_shared(tails[a], tails[b])] = PHONE_TAIL
+    levels[todo] = found
+    return levels
+
+
+IDENTIFIER_DIFFERENT, IDENTIFIER_TYPO, IDENTIFIER_EXACT = range(3)
+
+
+def compare_identifier(column: Column, left: Codes, right: Codes) -> Levels:
+    """Levels of identifiers: exact, one character off, different."""
+    levels, todo = _split(column, left, right, IDENTIFIER_EXACT)
+    if not todo.size:
+        return levels
+    a, b = left[todo], right[todo]
+    lengths = column.derive("lengths", _lengths)
+    near = (_edits(column, a, b, most=1) <= 1) & (np.minimum(lengths[a], lengths[b]) >= 5)
+    levels[todo] = np.where(near, IDENTIFIER_TYPO, IDENTIFIER_DIFFERENT)
+    return levels
+
+
+# -- categories, text, numbers ---------------------------------------------------------------------
+
+TEXT_DIFFERENT, TEXT_SIMILAR, TEXT_EXACT = range(3)
+
+
+def compare_category(column: Column, left: Codes, right: Codes) -> Levels:
+    """Levels of categories: 1 equal, 0 different."""
+    levels, todo = _split(column, left, right, 1)
+    levels[todo] = 0
+    return levels
+
+
+def compare_text(column: Column, left: Codes, right: Codes) -> Levels:
+    """Levels of free text and place names: exact, similar, different."""
+    levels, todo = _split(column, left, right, TEXT_EXACT)
+    if not todo.size:
+        return levels
+    a, b = left[todo], right[todo]
+    alike = _jaro_winkler(column, a, b) >= 0.88
+    levels[todo] = np.where(alike, TEXT_SIMILAR, TEXT_DIFFERENT)
+    return levels
+
+
+def _numbers(values: list[str]) -> NDArray[np.float64]:
+    out = np.full(len(values), np.nan)
+    for row, value in enumerate(values):
+        try:
+            out[row] = float(value)
+        except ValueError:
+            continue
+    return out
+
+
+def compare_number(column: Column, left: Codes, right: Codes) -> Levels:
+    """Levels of numbers: exact, within five percent, different; what is no number is absent."""
+    levels, todo = _split(column, left, right, TEXT_EXACT)
+    if not todo.size:
+        return levels
+    numbers = column.derive("numbers", _numbers)
+    a, b = numbers[left[todo]], numbers[right[todo]]
+    near = np.abs(a - b) <= 0.05 * np.maximum(np.abs(a), np.abs(b))
+    found = np.where(near, TEXT_SIMILAR, TEXT_DIFFERENT)
+    levels[todo] = np.where(np.isnan(a) | np.isnan(b), ABSENT, found)
+    return levels

@@ -1,0 +1,191 @@
+"""From profiles and candidate pairs to scored pairs: training, scoring, closure, decisions.
+
+A pure function of its arguments; the phase script only reads and writes tables around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matching import organisations
+from matching.closure import closure_pairs
+from matching.model import MatchModel, SegmentModel
+from matching.profiles import ORGANISATION, PERSON, Profiles
+from matching.rules import ExactRules, rule_pairs
+from matching.scoring import Scorer, calibrate
+from matching.training import train_segment
+
+Positions = NDArray[np.int64]
+CLOSURE_RULE: Final = 0
+"""The rule number of pairs that no blocking rule found but that lie inside a proposed group."""
+REJECTED_BITS = -60.0
+SURE_BITS = 60.0
+CALIBRATION: Final = (0.6, 0.75)
+"""Intercept and slope from raw to calibrated bits, fitted once over the labelled sets together.
+
+Attributes are never quite independent, so raw weights say too much in both directions: the slope
+below one takes that back. See docs/matching.md for the reliability tables.
+"""
+DECISIONS: Final = ("REJECT", "FLAG_REVIEW", "AUTO_MERGE")
+
+
+@dataclass
+class ScoredPairs:
+    """Scored pairs of positions in the profiles; ``decision`` indexes DECISIONS.
+
+    ``levels`` and ``contributions`` are those of each pair's own segment, padded on the right.
+    """
+
+    left: Positions
+    right: Positions
+    rule: NDArray[np.int16]
+    weight: NDArray[np.float32]
+    probability: NDArray[np.float32]
+    vetoed: NDArray[np.bool_]
+    decision: NDArray[np.int8]
+    levels: NDArray[np.int8]
+    contributions: NDArray[np.float32]
+
+
+def train(
+    profiles: Profiles, left: Positions, right: Positions, *, code_version: str
+) -> MatchModel:
+    """The model of ``profiles``, from their candidate pairs; the same data give the same model."""
+    freeze_words(profiles, None)
+    segments: dict[str, SegmentModel] = {}
+    for kind in (PERSON, ORGANISATION):
+        if (profiles.is_organisation == (kind == ORGANISATION)).any():
+            segments[kind] = train_segment(profiles, kind, left, right)
+    for kind, segment in segments.items():
+        segment.word_shares = {
+            name: column.cache["word_shares"]
+            for name, column in sorted(profiles.columns.items())
+            if "word_shares" in column.cache and (name != "organisation" or kind == ORGANISATION)
+        }
+    return MatchModel(segments=segments, calibration=list(CALIBRATION), code_version=code_version)
+
+
+def freeze_words(profiles: Profiles, model: MatchModel | None) -> None:
+    """Give name columns the word frequencies of ``model``; those of the data without one."""
+    wordy = ["organisation"] + [
+        name for name, kind in profiles.extra_types.items() if kind == "name"
+    ]
+    for name in wordy:
+        if name not in profiles.columns:
+            continue
+        column = profiles.columns[name]
+        shares = organisations.word_shares(column) if model is None else {}
+        for segment in model.segments.values() if model else ():
+            shares = segment.word_shares.get(name, shares)
+        organisations.set_word_shares(column, shares)
+
+
+def score(
+    profiles: Profiles,
+    model: MatchModel,
+    left: Positions,
+    right: Positions,
+) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.float32]]:
+    """Weights, levels and contributions of any pairs, blocked or not; mixed kinds are rejected."""
+    width = max((len(segment.attributes) for segment in model.segments.values()), default=0)
+    weight = np.full(len(left), REJECTED_BITS, dtype=np.float32)
+    levels = np.full((len(left), width), -1, dtype=np.int8)
+    contributions = np.zeros((len(left), width + 1), dtype=np.float32)
+    same_kind = profiles.is_organisation[left] == profiles.is_organisation[right]
+    for kind, segment in model.segments.items():
+        mine = same_kind & (profiles.is_organisation[left] == (kind == ORGANISATION))
+        at = np.flatnonzero(mine)
+        if not at.size:
+            continue
+        scores = Scorer(profiles, segment).score(left[at], right[at])
+        weight[at] = scores.weight
+        levels[at, : scores.levels.shape[1]] = scores.levels
+        contributions[at, : scores.contributions.shape[1]] = scores.contributions
+    return weight, levels, contributions
+
+
+def match(
+    profiles: Profiles,
+    model: MatchModel,
+    candidates: tuple[Positions, Positions, NDArray[np.int16]],
+    *,
+    rules: ExactRules,
+    auto_merge: float,
+    review: float,
+) -> ScoredPairs:
+    """All scored pairs: the candidates, and the pairs that close the groups they propose."""
+    freeze_words(profiles, model)
+    left, right, rule = _with_certain_pairs(profiles, candidates, rules)
+    weight, levels, contributions = score(profiles, model, left, right)
+    extra_l, extra_r = closure_pairs(
+        len(profiles), left, right, weight, threshold=_raw_bits(review, model)
+    )
+    if extra_l.size:
+        more = score(profiles, model, extra_l, extra_r)
+        left, right = np.concatenate([left, extra_l]), np.concatenate([right, extra_r])
+        rule = np.concatenate([rule, np.full(len(extra_l), CLOSURE_RULE, dtype=np.int16)])
+        weight = np.concatenate([weight, more[0]])
+        levels = np.concatenate([levels, more[1]])
+        contributions = np.concatenate([contributions, more[2]])
+    vetoed = rules.forbids(profiles, left, right)
+    certain = rules.matches(profiles, left, right) & ~vetoed
+    weight = np.where(vetoed, REJECTED_BITS, np.where(certain, SURE_BITS, weight))
+    probability = calibrate(weight, model.calibration)
+    probability[certain], probability[vetoed] = 1.0, 0.0
+    decision = (probability >= review).astype(np.int8) + (probability >= auto_merge)
+    return ScoredPairs(
+        left, right, rule, weight.astype(np.float32), probability, vetoed,
+        decision.astype(np.int8), levels, contributions,
+    )  # fmt: skip
+
+
+def _with_certain_pairs(
+    profiles: Profiles,
+    candidates: tuple[Positions, Positions, NDArray[np.int16]],
+    rules: ExactRules,
+) -> tuple[Positions, Positions, NDArray[np.int16]]:
+    """The candidates, and what ``always_match`` ties together though no blocking rule met it."""
+    left, right, rule = candidates
+    more_l, more_r = rule_pairs(profiles, rules.always)
+    if not more_l.size:
+        return candidates
+    left, right = np.concatenate([left, more_l]), np.concatenate([right, more_r])
+    rule = np.concatenate([rule, np.full(len(more_l), CLOSURE_RULE, dtype=np.int16)])
+    keys = np.minimum(left, right) * len(profiles) + np.maximum(left, right)
+    first = np.sort(np.unique(keys, return_index=True)[1])
+    return left[first], right[first], rule[first]
+
+
+def match_by_rules(
+    profiles: Profiles, rules: ExactRules, model_rules: Sequence[Sequence[str]]
+) -> ScoredPairs:
+    """Scored pairs of the model that is exact rules alone: certain, or not there."""
+    every = (*rules.always, *model_rules)
+    left, right = rule_pairs(profiles, every)
+    keys = np.minimum(left, right) * len(profiles) + np.maximum(left, right)
+    _, first = np.unique(keys, return_index=True)
+    left, right = left[first], right[first]
+    vetoed = rules.forbids(profiles, left, right)
+    size = len(left)
+    return ScoredPairs(
+        left=left,
+        right=right,
+        rule=np.full(size, CLOSURE_RULE, dtype=np.int16),
+        weight=np.where(vetoed, REJECTED_BITS, SURE_BITS).astype(np.float32),
+        probability=np.where(vetoed, 0.0, 1.0).astype(np.float32),
+        vetoed=vetoed,
+        decision=np.where(vetoed, 0, 2).astype(np.int8),
+        levels=np.empty((size, 0), dtype=np.int8),
+        contributions=np.empty((size, 0), dtype=np.float32),
+    )
+
+
+def _raw_bits(probability: float, model: MatchModel) -> float:
+    intercept, slope = model.calibration
+    odds = np.clip(probability, 1e-9, 1 - 1e-9)
+    return float((np.log2(odds / (1 - odds)) - intercept) / slope)

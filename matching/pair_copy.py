@@ -1,0 +1,102 @@
+"""Scored pairs into PostgreSQL by binary COPY: fixed-width rows built as one numpy array.
+
+Wire formats: PostgreSQL documentation, COPY "Binary Format", and ``array_send`` for arrays.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from db import bulk
+from matching.engine import DECISIONS, ScoredPairs
+
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+_INT2_OID, _FLOAT4_OID = 21, 700
+_BATCH = 200_000
+_COLUMNS = (
+    "profile_id_l", "profile_id_r", "rule_id", "model_id", "match_weight", "match_probability",
+    "decision", "is_vetoed", "levels", "contributions",
+)  # fmt: skip
+
+
+def write(
+    conn: Connection, pairs: ScoredPairs, profile_id: NDArray[np.int64], model_id: int
+) -> int:
+    """Rows written to ``staging.identity_match_candidates``.
+
+    Levels and contributions go along for pairs that merge or wait for a person. For rejected ones,
+    the great majority, they are left empty: they can be had again at any time from the two
+    profiles.
+    """
+    written = 0
+    for decision, name in enumerate(DECISIONS):
+        at = np.flatnonzero(pairs.decision == decision)
+        for start in range(0, len(at), _BATCH):
+            rows = _rows(pairs, at[start : start + _BATCH], profile_id, model_id, name)
+            data = io.BytesIO(b"".join((_HEADER, rows.tobytes(), _TRAILER)))
+            written += bulk.copy_in(
+                conn,
+                ("staging", "identity_match_candidates"),
+                _COLUMNS,
+                data,
+                options="FORMAT binary",
+            )
+    return written
+
+
+def _rows(
+    pairs: ScoredPairs,
+    at: NDArray[np.intp],
+    profile_id: NDArray[np.int64],
+    model_id: int,
+    decision: str,
+) -> NDArray[Any]:
+    one, other = profile_id[pairs.left[at]], profile_id[pairs.right[at]]
+    full = decision != "REJECT"
+    fields: list[tuple[str, str, Any]] = [
+        ("profile_id_l", "i8", np.minimum(one, other)),
+        ("profile_id_r", "i8", np.maximum(one, other)),
+        ("rule_id", "i2", pairs.rule[at]),
+        ("model_id", "i4", model_id),
+        ("match_weight", "f4", pairs.weight[at]),
+        ("match_probability", "f4", pairs.probability[at]),
+        ("decision", f"S{len(decision)}", decision.encode()),
+        ("is_vetoed", "?", pairs.vetoed[at]),
+        ("levels", "", _array(pairs.levels[at], "i2", _INT2_OID, full)),
+        ("contributions", "", _array(pairs.contributions[at], "f4", _FLOAT4_OID, full)),
+    ]
+    kinds: list[tuple[str, Any]] = [("field_n", ">i2")]
+    for name, kind, values in fields:
+        wire = values.dtype if not kind else np.dtype(kind).newbyteorder(">")
+        kinds += [(f"{name}_size", ">i4"), (name, wire)]
+    rows = np.zeros(len(at), dtype=kinds)
+    rows["field_n"] = len(fields)
+    for name, _, values in fields:
+        rows[f"{name}_size"] = rows.dtype[name].itemsize
+        rows[name] = values
+    return rows
+
+
+def _array(values: NDArray[Any], kind: str, oid: int, full: bool) -> NDArray[Any]:
+    """One PostgreSQL array per row of ``values``; empty arrays when not ``full``."""
+    width = values.shape[1] if full else 0
+    head: list[tuple[str, Any]] = [("dimensions", ">i4"), ("nulls", ">i4"), ("oid", ">i4")]
+    if not width:
+        out = np.zeros(len(values), dtype=head)
+        out["oid"] = oid
+        return out
+    element = [("size", ">i4"), ("value", np.dtype(kind).newbyteorder(">"))]
+    out = np.zeros(
+        len(values),
+        dtype=[*head, ("length", ">i4"), ("lower", ">i4"), ("elements", element, (width,))],
+    )
+    out["dimensions"], out["oid"], out["length"], out["lower"] = 1, oid, width, 1
+    out["elements"]["size"] = np.dtype(kind).itemsize
+    out["elements"]["value"] = values
+    return out

@@ -1,0 +1,88 @@
+"""Profiles encoded for comparison, and the list of comparisons that their attributes allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from matching.encode import Codes, Column, encode, encode_values
+
+PERSON, ORGANISATION = "person", "organisation"
+_PLAIN = (
+    "middle_name", "name_suffix", "organisation", "email", "phone", "date_of_birth", "gender",
+    "street", "city", "region", "postcode", "country", "tax_id", "customer_number",
+)  # fmt: skip
+EXTRA_TYPES = ("name", "text", "category", "date", "number", "identifier")
+
+
+@dataclass
+class Profiles:
+    """All profiles of a run as encoded columns; ``rank`` orders them by fingerprint, not by id."""
+
+    profile_id: NDArray[np.int64]
+    rank: NDArray[np.int64]
+    columns: dict[str, Column]
+    given: Codes
+    family: Codes
+    middle: Codes
+    person_names: Column
+    is_organisation: NDArray[np.bool_]
+    extra_types: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def full_name(self) -> Codes:
+        """A code per full name (given and family, in either order); -1 without both."""
+        low = np.minimum(self.given, self.family).astype(np.int64)
+        high = np.maximum(self.given, self.family)
+        keys = low * (len(self.person_names.values) + 1) + high
+        codes = np.unique(keys, return_inverse=True)[1].astype(np.int32)
+        codes[low < 0] = -1
+        return codes
+
+    def __len__(self) -> int:
+        return len(self.profile_id)
+
+    @classmethod
+    def from_frame(
+        cls, frame: pl.DataFrame, extra_types: Mapping[str, str] | None = None
+    ) -> Profiles:
+        """Encoded profiles of ``frame`` (columns of ``staging.profiles``; missing ones are blank).
+
+        ``extra_types`` names the configured further attributes, each found as a column of that
+        name, with its comparison type. Columns that no row fills are left out.
+        """
+        types = dict(sorted((extra_types or {}).items()))
+        parts, names = encode_values(
+            [_text(frame, name) for name in ("given_name", "family_name", "middle_name")]
+        )
+        columns = {
+            name: encode(_text(frame, name))
+            for name in (*_PLAIN, *types)
+            if name in frame.columns and frame[name].null_count() < len(frame)
+        }
+        columns = {name: column for name, column in columns.items() if column.values}
+        given, family, middle = parts
+        blank = np.full(len(frame), -1, dtype=np.int32)
+        organisation = columns["organisation"].codes if "organisation" in columns else blank
+        return cls(
+            profile_id=frame["profile_id"].to_numpy().astype(np.int64),
+            rank=frame["fingerprint"].rank("ordinal").to_numpy().astype(np.int64) - 1,
+            columns=columns,
+            given=given,
+            family=family,
+            middle=middle,
+            person_names=Column(np.concatenate([given, family]), names),
+            is_organisation=(organisation >= 0) & (given < 0) & (family < 0),
+            extra_types=types,
+        )
+
+
+def _text(frame: pl.DataFrame, name: str) -> pl.Series:
+    if name not in frame.columns:
+        return pl.Series(name, [None] * len(frame), dtype=pl.String)
+    return frame[name].cast(pl.String)
