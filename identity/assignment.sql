@@ -176,7 +176,7 @@ WITH merged AS (
            count(*) AS record_n, t.former_state IS NOT NULL AND t.former_state = 'MERGED' AS is_revived
     FROM pg_temp.identity_evidence AS e
     JOIN pg_temp.identity_target AS t USING (cluster)
-    WHERE e.is_live AND e.global_customer_id <> t.global_customer_id
+    WHERE e.global_customer_id <> t.global_customer_id
       AND NOT EXISTS (SELECT FROM merged AS m
                       WHERE m.global_customer_id = e.global_customer_id AND m.cluster = e.cluster)
     GROUP BY e.global_customer_id, t.global_customer_id, e.cluster, t.former_state

@@ -6,7 +6,12 @@ SELECT coalesce((SELECT string_agg(concat_ws(':', v.layer, v.change_seq, v.run_i
                                    ' ' ORDER BY v.layer)
                  FROM staging.volatile_marker AS v
                  WHERE v.layer IN ('identity_inputs', 'blocking', 'matching')), '') AS layers,
-       (SELECT array_agg(v.layer) FROM staging.volatile_marker AS v) AS finished_layers,
+       EXISTS (SELECT FROM staging.volatile_marker AS v WHERE v.layer = 'identity_inputs')
+           AS has_inputs,
+       EXISTS (SELECT FROM staging.volatile_marker AS v WHERE v.layer = 'matching') AS has_pairs,
+       -- Without a marker, scored pairs that are there, or customers that need none, will do.
+       EXISTS (SELECT FROM staging.identity_match_candidates)
+           OR NOT EXISTS (SELECT FROM identity.customer_clusters) AS can_do_without,
        (SELECT coalesce(max(v.change_seq), 0) FROM staging.volatile_marker AS v
         WHERE v.layer = 'identity_inputs') AS change_seq,
        (SELECT coalesce(max(d.decision_id), 0) FROM identity.steward_link_decisions AS d)

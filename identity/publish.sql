@@ -154,8 +154,7 @@ SELECT n.record_id, n.profile_id, n.global_customer_id,
 FROM pg_temp.identity_next AS n
 LEFT JOIN identity.retired_records AS r USING (source, source_record_id)
 WHERE NOT EXISTS (SELECT FROM identity.customer_identity_map AS m
-                  WHERE m.source = n.source AND m.source_record_id = n.source_record_id)
-ORDER BY n.record_id;
+                  WHERE m.source = n.source AND m.source_record_id = n.source_record_id);
 
 -- name: forget_retired
 -- What is back in the map is retired no longer.
@@ -163,31 +162,59 @@ DELETE FROM identity.retired_records AS r
 USING pg_temp.identity_members AS x
 WHERE r.source = x.source AND r.source_record_id = x.source_record_id;
 
--- name: merge_clusters
--- One row per living customer of several profiles, brought up to date.
-MERGE INTO identity.customer_clusters AS c
-USING (
-    SELECT t.global_customer_id, l.profile_n, s.record_n, l.confidence,
-           nullif(l.profile_l, -1) AS weakest_profile_l,
-           nullif(l.profile_r, -1) AS weakest_profile_r,
-           CASE WHEN l.profile_l <> -1 THEN l.probability END AS weakest_probability
-    FROM pg_temp.identity_cluster_links AS l
-    JOIN pg_temp.identity_sizes AS s USING (cluster)
-    JOIN pg_temp.identity_target AS t USING (cluster)
-) AS n ON c.global_customer_id = n.global_customer_id
-WHEN MATCHED AND (c.profile_n, c.record_n, c.confidence, c.weakest_profile_l, c.weakest_profile_r,
-                  c.weakest_probability)
-     IS DISTINCT FROM (n.profile_n, n.record_n, n.confidence, n.weakest_profile_l,
-                       n.weakest_profile_r, n.weakest_probability) THEN
-    UPDATE SET profile_n = n.profile_n, record_n = n.record_n, confidence = n.confidence,
-               weakest_profile_l = n.weakest_profile_l, weakest_profile_r = n.weakest_profile_r,
-               weakest_probability = n.weakest_probability
-WHEN NOT MATCHED BY TARGET THEN
-    INSERT (global_customer_id, profile_n, record_n, confidence, weakest_profile_l,
-            weakest_profile_r, weakest_probability)
-    VALUES (n.global_customer_id, n.profile_n, n.record_n, n.confidence, n.weakest_profile_l,
-            n.weakest_profile_r, n.weakest_probability)
-WHEN NOT MATCHED BY SOURCE THEN DELETE;
+-- name: create_next_clusters
+-- The quality of every living customer of several profiles, as it should be.
+CREATE TEMP VIEW identity_next_clusters AS
+SELECT t.global_customer_id, l.profile_n, s.record_n, l.confidence,
+       nullif(l.profile_l, -1) AS weakest_profile_l, nullif(l.profile_r, -1) AS weakest_profile_r,
+       CASE WHEN l.profile_l <> -1 THEN l.probability END AS weakest_probability
+FROM pg_temp.identity_cluster_links AS l
+JOIN pg_temp.identity_sizes AS s USING (cluster)
+JOIN pg_temp.identity_target AS t USING (cluster);
+
+-- name: delete_clusters
+-- Customers that ended or are of one profile now.
+DELETE FROM identity.customer_clusters AS c
+WHERE NOT EXISTS (SELECT FROM pg_temp.identity_next_clusters AS n
+                  WHERE n.global_customer_id = c.global_customer_id);
+
+-- name: update_clusters
+-- Customers that hold together otherwise than before.
+UPDATE identity.customer_clusters AS c
+SET profile_n = n.profile_n, record_n = n.record_n, confidence = n.confidence,
+    weakest_profile_l = n.weakest_profile_l, weakest_profile_r = n.weakest_profile_r,
+    weakest_probability = n.weakest_probability
+FROM pg_temp.identity_next_clusters AS n
+WHERE n.global_customer_id = c.global_customer_id
+  AND (c.profile_n, c.record_n, c.confidence, c.weakest_profile_l, c.weakest_profile_r,
+       c.weakest_probability)
+      IS DISTINCT FROM (n.profile_n, n.record_n, n.confidence, n.weakest_profile_l,
+                        n.weakest_profile_r, n.weakest_probability);
+
+-- name: insert_clusters
+-- Customers that are of several profiles only now; in order, which the index likes.
+INSERT INTO identity.customer_clusters (
+    global_customer_id, profile_n, record_n, confidence, weakest_profile_l, weakest_profile_r,
+    weakest_probability)
+SELECT n.global_customer_id, n.profile_n, n.record_n, n.confidence, n.weakest_profile_l,
+       n.weakest_profile_r, n.weakest_probability
+FROM pg_temp.identity_next_clusters AS n
+WHERE NOT EXISTS (SELECT FROM identity.customer_clusters AS c
+                  WHERE c.global_customer_id = n.global_customer_id)
+ORDER BY n.global_customer_id;
+
+-- name: map_is_empty
+-- Whether this is the first load.
+SELECT NOT EXISTS (SELECT FROM identity.customer_identity_map);
+
+-- name: secondary_indexes
+-- One row per index of the map but its primary key, with what drops it and what makes it again.
+SELECT i.indexrelid::regclass::text AS name, con.conname, pg_get_constraintdef(con.oid) AS condef,
+       pg_get_indexdef(i.indexrelid) AS indexdef
+FROM pg_index AS i
+LEFT JOIN pg_constraint AS con ON con.conindid = i.indexrelid AND con.conrelid = i.indrelid
+WHERE i.indrelid = 'identity.customer_identity_map'::regclass AND NOT i.indisprimary
+ORDER BY i.indexrelid;
 
 -- name: record_consumption
 -- What the ids are made from now.

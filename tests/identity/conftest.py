@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from db.queries import load
 from identity.run_identity_resolution import run
 from mdm.config import Config
 from mdm.phases import PhaseReport, RunContext
@@ -89,7 +90,14 @@ class World:
         settings = self.config.model_copy(
             update={"identity": self.config.identity.model_copy(update=identity)}
         )
-        return run(self.conn, self.make_context(settings))
+        report = run(self.conn, self.make_context(settings))
+        self.check()
+        return report
+
+    def check(self) -> None:
+        """Nothing breaks an invariant of identity."""
+        for name, sql in load("identity/invariants.sql").items():
+            assert self.conn.execute(text(sql)).all() == [], name
 
     def stage(self) -> None:
         """Writes staging whole, as a restart after a crash would: with new profile ids."""
@@ -206,7 +214,7 @@ FROM staging.profiles AS l, staging.profiles AS r WHERE l.name = :l AND r.name =
 """
 _MARK = """
 INSERT INTO staging.volatile_marker (layer, change_seq, run_id, config_hash)
-SELECT :layer, max(change_seq), 1, :digest FROM staging.records
+SELECT :layer, coalesce(max(change_seq), 0), 1, :digest FROM staging.records
 ON CONFLICT (layer) DO UPDATE
 SET change_seq = excluded.change_seq, config_hash = excluded.config_hash
 """

@@ -136,6 +136,7 @@ def test_a_returning_record_does_not_take_the_id_from_those_who_stayed(world: Wo
     assert world.customers() == {"C1": "b"}
     world.put("a").unpair("a", "b").resolve()
     assert world.customers() == {"C1": "b", "C2": "a"}
+    assert world.events() == [("SPLIT", "C1", "C2", 1, "evidence gone")]
 
 
 def test_a_deleted_customer_that_comes_back_as_part_of_another_redirects(world: World) -> None:
@@ -221,7 +222,11 @@ def test_a_run_without_changes_writes_nothing(world: World) -> None:
 
 
 def test_an_emptied_layer_stops_the_run_instead_of_every_customer(world: World) -> None:
-    world.put("a").resolve()
+    world.put("a", "b").pair("a", "b").resolve()
+    world.conn.execute(text("DELETE FROM staging.identity_match_candidates"))
     world.conn.execute(text("DELETE FROM staging.volatile_marker WHERE layer = 'matching'"))
-    with pytest.raises(MdmError, match="needs matching, which no phase has finished"):
+    with pytest.raises(MdmError, match="found no scored pairs"):
+        run(world.conn, world.make_context(world.config))
+    world.conn.execute(text("DELETE FROM staging.volatile_marker"))
+    with pytest.raises(MdmError, match="found no identity inputs"):
         run(world.conn, world.make_context(world.config))

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+
+from identity.link_decisions import (
+    Decision,
+    Verdict,
+    decide,
+    export_decisions,
+    import_decisions,
+    live_decisions,
+    undo,
+)
+from mdm.errors import UsageError
 
 if TYPE_CHECKING:
     from tests.identity.conftest import World
@@ -178,3 +190,70 @@ def test_the_record_of_decisions_guards_itself(world: World, statement: str, mes
     world.put("a", "b").judge("a", "SAME", "b")
     with pytest.raises(DBAPIError, match=message):
         world.conn.execute(text(statement))
+
+
+def say(world: World, verdict: Verdict, left: str, right: str) -> Decision:
+    return decide(world.conn, verdict, left=left, right=right, steward="ann", reason="called")
+
+
+def test_decide_and_undo_answer_with_what_is_on_record(world: World) -> None:
+    world.put("a", "b").resolve()
+    decision = say(world, "SAME", "crm:b", "crm:a")
+    assert (decision.left, decision.right, decision.verdict) == ("crm:a", "crm:b", "SAME")
+    assert live_decisions(world.conn) == [decision]
+    undone = undo(world.conn, decision.decision_id, steward="bob", reason="wrong person")
+    assert (undone.verdict, undone.undoes) == ("UNDO", decision.decision_id)
+    assert live_decisions(world.conn) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "message"),
+    [
+        ("crm:a", "crm:zz", "Refused: there never was a record crm:zz"),
+        ("a", "crm:b", "'a' is neither a record"),
+        ("crm:a", "01930000-0000-7000-8000-000000000000", "names no living customer"),
+        ("crm:a", "crm:b", "Undo a decision of the chain first"),
+    ],
+)
+def test_a_refusal_says_what_stands_in_the_way(
+    world: World, left: str, right: str, message: str
+) -> None:
+    world.put("a", "b", "c").resolve()
+    say(world, "SAME", "crm:a", "crm:c")
+    say(world, "SAME", "crm:b", "crm:c")
+    with pytest.raises(UsageError, match=message):
+        say(world, "DIFFERENT", left, right)
+    assert len(live_decisions(world.conn)) == 2, "and the transaction goes on"
+
+
+def test_a_decision_needs_a_name_and_a_reason(world: World) -> None:
+    world.put("a", "b").resolve()
+    with pytest.raises(UsageError, match="the name of a steward and a reason"):
+        decide(world.conn, "SAME", left="crm:a", right="crm:b", steward=" ", reason="x")
+
+
+def test_decisions_go_to_a_file_and_come_back(world: World) -> None:
+    world.put("a", "b", "c").resolve()
+    first = say(world, "SAME", "crm:a", "crm:b")
+    second = say(world, "DIFFERENT", "crm:a", "crm:c")
+    file = io.StringIO()
+    assert export_decisions(world.conn, file) == 2
+    undo(world.conn, first.decision_id, steward="ann", reason="x")
+    undo(world.conn, second.decision_id, steward="ann", reason="x")
+    assert import_decisions(world.conn, io.StringIO(file.getvalue())) == 2
+    assert import_decisions(world.conn, io.StringIO(file.getvalue())) == 0
+    assert [d.verdict for d in live_decisions(world.conn)] == ["SAME", "DIFFERENT"]
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("verdict,left,right\n", "lacks the columns reason, steward"),
+        ("verdict,left,right,steward,reason\nMAYBE,crm:a,crm:b,x,y\n", "line 2: the verdict"),
+        ("verdict,left,right,steward,reason\nSAME,crm:a,crm:q,x,y\n", "line 2: Refused: there"),
+    ],
+)
+def test_a_bad_file_of_decisions_says_where(world: World, file: str, message: str) -> None:
+    world.put("a", "b").resolve()
+    with pytest.raises(UsageError, match=message):
+        import_decisions(world.conn, io.StringIO(file))
