@@ -16,10 +16,9 @@ from sqlalchemy import Connection, text
 from mdm import evaluation, evaluation_truth
 from mdm.errors import BadInput
 from mdm.evaluation import PAIRS, Evaluation, NothingToEvaluate, measure
+from mdm.evaluation_pairs import DECISIONS
 from mdm.evaluation_report import as_json, as_text
 from mdm.evaluation_truth import Labelled
-
-DECISIONS = ("REJECT", "FLAG_REVIEW", "AUTO_MERGE")
 
 
 class Record(NamedTuple):
@@ -45,7 +44,8 @@ def measured(records: list[Record], scores: Scores) -> Evaluation:
     """The evaluation of a made-up world; who is missing has a customer of its own."""
     frame = pl.DataFrame(
         {
-            "label": [f"s:{i}" for i in range(len(records))],
+            "source": ["s"] * len(records),
+            "record_id": [str(i) for i in range(len(records))],
             "truth": pl.Series([r.truth for r in records], dtype=pl.UInt32),
             "customer": pl.Series(
                 [1000 + i if r.profile is None else r.customer for i, r in enumerate(records)],
@@ -197,6 +197,21 @@ def test_reliability_counts_each_pair_of_profiles_once() -> None:
     assert calibration.calibration_error == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("step", [1, 1_000_003])
+def test_profile_ids_may_be_far_apart(step: int) -> None:
+    records = [Record(0, 0, 1 * step), Record(0, 1, 2 * step), Record(1, 1, 3 * step)]
+    unknown = Score(0.9, "AUTO_MERGE", False)
+    scores = {
+        (step, 2 * step): Score(0.2, "REJECT", False),
+        (2 * step, 9 * step): unknown,
+        (3 * step, 4 * step): unknown,
+        (step - 1, step): unknown,
+    }
+    result = measured(records, scores)
+    assert (result.losses.scoring, result.losses.blocking) == (1, 0)
+    assert [row.pairs for row in result.calibration.reliability] == [1]
+
+
 def test_known_example_of_bagga_and_baldwin() -> None:
     """The worked example of their paper: one true cluster of five swallowed by one of two."""
     truth = [0] * 5 + [1] * 2 + [2] * 5
@@ -266,7 +281,7 @@ def test_records_meet_by_source_and_id(truth_of: Reader) -> None:
     truth = truth_of("source,record_id,cluster_id\nshop,2,P\ncrm,1,P\ncrm,9,Q\n")
     labelled = evaluation_truth.align(truth, CROSSWALK)
     assert labelled.records["profile"].to_list() == [12, 10, None]
-    assert labelled.records["label"].to_list() == ["shop:2", "crm:1", "crm:9"]
+    assert labelled.records["source"].to_list() == ["shop", "crm", "crm"]
     assert labelled.records["customer"].n_unique() == 3
     assert (labelled.missing_n, labelled.unlabelled_n, labelled.notes) == (1, 1, ())
 
@@ -278,14 +293,14 @@ def test_an_id_of_two_sources_needs_the_source(truth_of: Reader) -> None:
 
 def test_an_id_of_two_sources_that_the_truth_leaves_out_does_not_matter(truth_of: Reader) -> None:
     labelled = evaluation_truth.align(truth_of("record_id,cluster_id\n1,P\n"), CROSSWALK)
-    assert labelled.records["label"].to_list() == ["crm:1"]
+    assert labelled.records.select("source", "record_id").rows() == [("crm", "1")]
     assert labelled.unlabelled_n == 2
 
 
 def test_a_source_column_of_another_meaning_is_ignored_and_told(truth_of: Reader) -> None:
     truth = truth_of("record_id,cluster_id,source\n1,P,portal_scrape.csv\n")
     labelled = evaluation_truth.align(truth, CROSSWALK)
-    assert labelled.records["label"].to_list() == ["crm:1"]
+    assert labelled.records.select("source", "record_id").rows() == [("crm", "1")]
     assert labelled.notes == ("the column source names no source of the warehouse and was ignored",)
 
 
