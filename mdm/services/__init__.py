@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from sqlalchemy import make_url
 
 from mdm.errors import ConfigError
-from mdm.services import embedded_postgres
+from mdm.services import postgres_files
 from mdm.services.model import Endpoints, ServiceStatus
 from mdm.settings import Settings
 
@@ -66,7 +66,7 @@ def psql(endpoints: Endpoints) -> tuple[list[str], dict[str, str]]:
     where there is neither.
     """
     try:
-        program = str(embedded_postgres.binaries() / "psql")
+        program = str(postgres_files.binaries() / "psql")
     except ConfigError:
         program = shutil.which("psql") or ""
     if not program:

@@ -21,7 +21,7 @@ from psycopg2 import extensions
 from sqlalchemy import make_url
 
 from mdm.errors import ConfigError, LockedError, ServiceDown
-from mdm.services import embedded_postgres, processes
+from mdm.services import embedded_postgres, postgres_files, processes
 from mdm.services import home as homes
 from mdm.services.embedded_postgres import Server
 
@@ -68,7 +68,7 @@ def test_starts_once_keeps_data_over_a_restart_and_stops_cleanly(home: Path) -> 
     assert again.pid != first.pid
     assert again.port == first.port, "the address of a home stays"
     assert ask(again, "SELECT x FROM kept") == [(7,)]
-    assert "was not properly shut down" not in embedded_postgres.log_file(home).read_text()
+    assert "was not properly shut down" not in postgres_files.log_file(home).read_text()
 
 
 def test_status_names_address_process_and_files(home: Path) -> None:
@@ -196,7 +196,7 @@ def test_statements_that_fail_leave_no_customer_in_the_log(home: Path) -> None:
     ask(server, "INSERT INTO people VALUES ('ann@example.org')")
     with pytest.raises(psycopg2.errors.UniqueViolation):
         ask(server, "INSERT INTO people VALUES ('ann@example.org')")
-    log = embedded_postgres.log_file(home).read_text()
+    log = postgres_files.log_file(home).read_text()
     assert "duplicate key" in log
     assert "ann@example.org" not in log
 
@@ -219,7 +219,7 @@ def test_the_lock_tells_who_holds_it(home: Path) -> None:
 
 
 def test_an_interrupted_first_start_is_begun_anew(home: Path) -> None:
-    draft = embedded_postgres.data_dir(home).with_name("data.new")
+    draft = postgres_files.data_dir(home).with_name("data.new")
     draft.mkdir(parents=True)
     (draft / "PG_VERSION").write_text("half made")
     assert ask(start(home), "SELECT 1") == [(1,)]
@@ -302,9 +302,9 @@ def test_the_home_of_another_user_is_refused_with_its_owner(home: Path) -> None:
     start(home)
     code = """
 from mdm.errors import ConfigError
-from mdm.services import embedded_postgres, processes
+from mdm.services import postgres_files, processes
 try:
-    processes.server_user(embedded_postgres.data_dir(home))
+    processes.server_user(postgres_files.data_dir(home))
 except ConfigError as error:
     print(error)
 """
