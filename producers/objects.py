@@ -4,8 +4,19 @@ them."""
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+
+class Stored(Protocol):
+    """An object as listed."""
+
+    @property
+    def key(self) -> str:
+        """Its name in the store."""
+        ...
 
 
 class ObjectStore(Protocol):
@@ -15,9 +26,16 @@ class ObjectStore(Protocol):
         """Store `data` under `key`, replacing what was there."""
         ...
 
-    def exists(self, key: str) -> bool:
-        """True when an object of that key is stored."""
+    def list(self, prefix: str = "") -> Iterable[Stored]:
+        """The objects whose keys begin with `prefix`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a `FolderStore`, as listed."""
+
+    key: str
 
 
 class FolderStore:
@@ -34,6 +52,9 @@ class FolderStore:
         partial.write_bytes(data)
         os.replace(partial, path)
 
-    def exists(self, key: str) -> bool:
-        """True when the file is there."""
-        return (self.root / key).is_file()
+    def list(self, prefix: str = "") -> Iterator[StoredFile]:
+        """The files whose keys begin with `prefix`, in order; none when there is no folder."""
+        for path in sorted(self.root.rglob("*")):
+            key = path.relative_to(self.root).as_posix()
+            if path.is_file() and key.startswith(prefix):
+                yield StoredFile(key)
