@@ -37,7 +37,8 @@ _UNIT_MARK = re.compile(r"#\s*(?=\w)")
 _JOINED_STRASSE = re.compile(r"(?<=[a-z]{3})stra(?:sse|se)\b")
 _SPREADSHEET_FLOAT = re.compile(r"(\d+)\.0")
 _COUNTRY_PREFIX = re.compile(r"[a-z]{1,3}-(\d{4,6})")
-_US_PLUS_FOUR = re.compile(r"\d{9}")
+_NOT_CODE = re.compile(r"[^a-z0-9]+")
+_DIGIT = re.compile(r"\d")
 
 
 def standardise_address(
@@ -133,12 +134,14 @@ def standardise_postcode(value: str | None, country: str | None = None) -> str |
     """
     if not value:
         return None
-    text = to_ascii(value).strip().lower()
-    text = _SPREADSHEET_FLOAT.sub(r"\1", text)
-    text = _COUNTRY_PREFIX.sub(r"\1", text)
-    code = re.sub(r"[^a-z0-9]", "", text)
-    if not any(map(str.isdigit, code)):
-        return None
-    if _US_PLUS_FOUR.fullmatch(code):
+    code = value
+    if not (value.isascii() and value.isdigit()):
+        text = to_ascii(value).strip().lower()
+        text = _SPREADSHEET_FLOAT.sub(r"\1", text)
+        text = _COUNTRY_PREFIX.sub(r"\1", text)
+        code = _NOT_CODE.sub("", text)
+        if not _DIGIT.search(code):
+            return None
+    if len(code) == 9 and code.isdigit():
         return code[:5]
     return code.zfill(5) if country == "US" and code.isdigit() and len(code) in {3, 4} else code

@@ -52,7 +52,7 @@ def stage_current_rows(
     is that of three batches, whatever their number.
     """
     extraction = Extraction(sql.SQL("rows.payload"), mapping.columns)
-    upcoming = iter(batches)
+    upcoming = iter([batch for batch in batches if batch.rows_n])
 
     def exchange(rows: bytes) -> pl.DataFrame | None:
         """Writes what is done and reads the next batch, if there is one."""

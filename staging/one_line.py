@@ -61,10 +61,9 @@ def may_hold_more(street: str) -> bool:
 
 
 def _ends_like_postcode(street: str) -> bool:
+    """True if the last word could end a postcode: it has a digit and more than two characters."""
     word = street[street.rfind(" ") + 1 :]
-    return (len(word) >= 4 and word[:1].isdigit() and word[-1:].isdigit()) or (
-        3 <= len(word) <= 7 and _HAS_DIGIT.search(word) is not None and " " in street
-    )
+    return 3 <= len(word) <= 10 and not word.isalpha() and _HAS_DIGIT.search(word) is not None
 
 
 def take_apart(street: str, *, city: str | None = None) -> Line:

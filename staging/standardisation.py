@@ -55,9 +55,9 @@ class Standardiser:
 
     def __init__(self, config: Config, source: Source, *, today: date) -> None:
         """Birth dates after `today` are none. Raises UnknownRegion for the source's region."""
-        listed = config.staging.placeholders
         self.counts: Counts = Counter()
-        self._placeholders = Placeholders(listed.any, listed.by_attribute)
+        self._listed = config.staging.placeholders
+        self._placeholders = Placeholders(self._listed.any, self._listed.by_attribute)
         self._attributes = tuple(source.fields)
         self._further = tuple(name for name in source.fields if name not in ATTRIBUTES)
         self._groups = self._grouped(config, source, today)
@@ -104,7 +104,7 @@ class Standardiser:
         }
         single |= {name: by_type[config.attributes[name].type] for name in self._further}
         groups = [
-            _Group((name,), (name, _REASON), partial(self._one, name, function), {name: name})
+            _Group((name,), (name, _REASON), self._single(name, function), {name: name})
             for name, function in single.items()
             if name in self._attributes
         ]
@@ -112,10 +112,10 @@ class Standardiser:
             (NAME, PersonName._fields, standardise_name),
             (ADDRESS, Address._fields, standardise_address),
         ):
-            if present := tuple(name for name in inputs if name in self._attributes):
-                function = _of_present(whole, present)
+            present = [name for name in inputs if name in self._attributes]
+            if present:
                 standard = {name: "name" if name == "full_name" else name for name in present}
-                groups.append(_Group(present, outputs, function, standard))
+                groups.append(_Group(inputs, outputs, whole, standard))
         return groups
 
     def _cleaned(self, column: pl.Series) -> pl.Series:
@@ -141,22 +141,34 @@ class Standardiser:
         self.counts[name, "placeholder"] += int(is_placeholder.sum())
         return pl.select(pl.when(~is_placeholder).then(column).alias(name)).to_series()
 
-    def _one(self, name: str, function: Callable[[str], Standard], value: str | None) -> Standard:
-        """One value standardised; its standard form may be a placeholder where it was not."""
-        if value is None:
-            return EMPTY
-        found = function(value)
-        if found.value is not None and found.value != value:
-            return PLACEHOLDER if self._placeholders.holds(name, found.value) else found
-        return found
+    def _single(
+        self, name: str, function: Callable[[str], Standard]
+    ) -> Callable[[str | None], Standard]:
+        """`function` for one attribute; a value may turn out a placeholder once standardised."""
+        written = (*self._listed.any, *self._listed.by_attribute.get(name, ()))
+        nothing = {found for value in written if (found := function(value).value) is not None}
+
+        def standardise(value: str | None) -> Standard:
+            if value is None:
+                return EMPTY
+            found = function(value)
+            return PLACEHOLDER if found.value in nothing else found
+
+        return standardise
 
     def _apply(self, group: _Group, known: pl.DataFrame) -> pl.DataFrame:
         """The output columns of `group` for each row of `known`; what happened is counted."""
-        keys = list(group.inputs)
+        keys = [name for name in group.inputs if name in known.columns]
         distinct = known.select(keys).unique()
-        outputs = [tuple(group.function(*values)) for values in distinct.iter_rows()]
-        schema = {f"standard {name}": pl.String for name in group.outputs}
-        table = distinct.hstack(pl.DataFrame(outputs, schema=schema, orient="row"))
+        nothing = pl.lit(None, pl.String)
+        values = distinct.select(
+            name if name in keys else nothing.alias(name) for name in group.inputs
+        )
+        outputs = zip(*(group.function(*row) for row in values.iter_rows()), strict=True)
+        table = distinct.with_columns(
+            pl.Series(f"standard {name}", column, pl.String)
+            for name, column in zip(group.outputs, outputs, strict=True)
+        )
         joined = known.select(keys).join(
             table, on=keys, how="left", nulls_equal=True, maintain_order="left"
         )
@@ -185,13 +197,6 @@ class Standardiser:
 
 def _true_n(condition: pl.Series) -> int:
     return int(condition.sum() or 0)
-
-
-def _of_present(
-    function: Callable[..., tuple[str | None, ...]], present: tuple[str, ...]
-) -> Callable[..., tuple[str | None, ...]]:
-    """`function` of keyword arguments as a function of the values of the `present` ones."""
-    return lambda *values: function(**dict(zip(present, values, strict=True)))
 
 
 def _as_json(frame: pl.DataFrame) -> pl.Series:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from mdm.errors import ConfigError
+from staging import run_staging
 
 if TYPE_CHECKING:
     from tests.staging.conftest import Warehouse
@@ -89,6 +90,23 @@ def test_without_input_nothing_is_touched(warehouse: Warehouse) -> None:
     assert (report.rows_in, report.rows_out, report.detail) == (0, 0, {})
     assert warehouse.rows("SELECT xmin::text, * FROM staging.records") == before
     assert warehouse.rows("SELECT xmin::text, * FROM staging.staged_objects") == ledger
+
+
+def test_the_size_of_a_batch_changes_nothing(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"id": f"R{n}", "name": f"Anna {n}", "_deleted": n == 3, "at": 2} for n in range(11)]
+    for number in range(3):
+        warehouse.deliver(f"crm/{number}", *rows[number::3])
+    warehouse.stage()
+    at_once = warehouse.content()
+    assert len(at_once) == 10
+    warehouse.conn.execute(text("TRUNCATE staging.records, staging.staged_objects"))
+    monkeypatch.setattr(run_staging, "BATCH_ROWS", 2)
+    assert warehouse.stage(full=True).detail["crm"]["inserted"] == 10
+    assert warehouse.content() == at_once
+    # One by one against what is there, too.
+    assert warehouse.stage(full=True).rows_out == 0
 
 
 def test_a_correction_supersedes_and_an_older_version_that_comes_late_does_not(
