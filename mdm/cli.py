@@ -34,6 +34,7 @@ _COMMANDS = {
     "link": "mdm.commands.steward",
     "unlink": "mdm.commands.steward",
     "undo": "mdm.commands.steward",
+    "decisions": "mdm.commands.steward",
     "plan": "mdm.commands.plan",
     "apply": "mdm.commands.plan",
     "retract": "mdm.commands.retract",

