@@ -152,11 +152,11 @@ def _turned_round(parts: list[str]) -> tuple[str, str | None]:
     for part in parts[1:]:
         words = _words(part)
         rest, generation = _without_suffixes(words)
-        suffix = suffix or generation
-        if rest == words[:1] and (rest[0] in GENERATIONS or rest[0] in DEGREES):
-            suffix = suffix or GENERATIONS.get(rest[0])
-        elif not _is_peerage(words):
-            kept.append(part)
+        if len(rest) == 1 and (rest[0] in GENERATIONS or rest[0] in DEGREES):
+            suffix = suffix or generation or GENERATIONS.get(rest[0])
+        elif rest and not _is_peerage(rest):
+            suffix = suffix or generation
+            kept.append(" ".join(word.replace(" ", "-") for word in rest))
     if len(kept) == 1:
         return kept[0], suffix
     return " ".join((*kept[1:], kept[0])), suffix
@@ -164,7 +164,7 @@ def _turned_round(parts: list[str]) -> tuple[str, str | None]:
 
 def _is_peerage(words: tuple[str, ...]) -> bool:
     """True for "2nd duke", "countess of dudley": a rank, not a given name."""
-    return any(word in _PEERAGE for word in words[:2]) and (len(words) > 1 or not words)
+    return len(words) > 1 and not _PEERAGE.isdisjoint(words[:2])
 
 
 def _read_family_first(text: str) -> PersonName:

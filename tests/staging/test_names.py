@@ -47,6 +47,11 @@ FULL_NAMES = [
         "ВАСІЛЬЕЎ, Аляксандр Паўлавіч",
         "alyaksandr paulavich vasileu", "alyaksandr", "paulavich", "vasileu", None,
     ),
+    ("Smith, ?", "smith", "smith", None, None, None),
+    (", John", "john", "john", None, None, None),
+    ("Smith, 2", "smith", "smith", None, None, None),
+    ("Baron, John", "john baron", "john", None, "baron", None),
+    ("Smith, Anne-Marie", "anne marie smith", "anne marie", None, "smith", None),
     ("12345", None, None, None, None, None),
     ("", None, None, None, None, None),
 ]  # fmt: skip
@@ -138,7 +143,11 @@ def test_all_spellings_of_a_person_are_one(spelling: dict[str, str]) -> None:
 
 
 @settings(derandomize=True)
-@given(st.text(max_size=40), st.text(max_size=20), st.text(max_size=20))
+@given(
+    st.one_of(st.text(max_size=40), st.text("aB ,.-'()\"1?jr", max_size=30)),
+    st.text(max_size=20),
+    st.text(max_size=20),
+)
 def test_any_text_gives_folded_parts_that_the_name_contains(
     full: str, given_name: str, family: str
 ) -> None:
