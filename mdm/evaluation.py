@@ -128,8 +128,6 @@ def measure(labelled: Labelled, pairs: pl.DataFrame) -> Evaluation:
     true = agreeing(groups, scored, groups.truth)
     lost = losses(records, groups, scored, true)
     true_n = pairs_within(records, "truth")
-    found_n = pairs_within(records, "customer")
-    correct_n = pairs_within(records, "truth", "customer")
     return Evaluation(
         counts=Counts(
             records=len(records),
@@ -138,16 +136,25 @@ def measure(labelled: Labelled, pairs: pl.DataFrame) -> Evaluation:
             true_clusters=records["truth"].n_unique(),
             customers=present["customer"].n_unique(),
             true_pairs=true_n,
-            found_pairs=found_n,
-            correct_pairs=correct_n,
+            found_pairs=pairs_within(records, "customer"),
+            correct_pairs=pairs_within(records, "truth", "customer"),
         ),
-        pairwise=Quality(_share(correct_n, found_n), _share(correct_n, true_n)),
+        pairwise=pairwise(records),
         b_cubed=b_cubed(records),
         blocking_recall=_share(pairs_within(present, "profile", "truth") + lost.proposed, true_n),
         losses=lost,
         wrong=wrong_pairs(records, groups, scored),
         calibration=calibrate(records, groups, scored, true),
         notes=labelled.notes,
+    )
+
+
+def pairwise(records: pl.DataFrame) -> Quality:
+    """Pairwise precision and recall of ``customer`` against ``truth``."""
+    correct_n = pairs_within(records, "truth", "customer")
+    return Quality(
+        precision=_share(correct_n, pairs_within(records, "customer")),
+        recall=_share(correct_n, pairs_within(records, "truth")),
     )
 
 
