@@ -1,74 +1,77 @@
 -- Phase 10: attributes on which the records of a customer disagree.
 
--- name: newest_touch
--- The newest word phase 7 left: its number, or 0.
-SELECT coalesce(max(touched_id), 0) FROM gold.touched_customers
-
 -- name: create_looked
 -- The customers phase 7 rebuilt since conflicts were last looked for; all, when it rebuilt all.
-CREATE TEMPORARY TABLE gold_looked ON COMMIT DROP AS
-SELECT global_customer_id FROM gold.touched_customers
-WHERE touched_id > :touched_id AND global_customer_id IS NOT NULL
+CREATE TEMPORARY TABLE gold_touched ON COMMIT DROP AS
+WITH news AS (
+    SELECT global_customer_id FROM gold.touched_customers WHERE touched_id > :touched_id
+)
+SELECT global_customer_id FROM news WHERE global_customer_id IS NOT NULL
 UNION
 SELECT d.global_customer_id FROM gold.dim_customers AS d
-WHERE EXISTS (SELECT FROM gold.touched_customers
-              WHERE touched_id > :touched_id AND global_customer_id IS NULL)
+WHERE EXISTS (SELECT FROM news WHERE global_customer_id IS NULL)
 UNION
 SELECT c.global_customer_id FROM gold.customer_attribute_conflicts AS c
-WHERE c.resolved_at IS NULL
-  AND EXISTS (SELECT FROM gold.touched_customers
-              WHERE touched_id > :touched_id AND global_customer_id IS NULL)
+WHERE c.resolved_at IS NULL AND EXISTS (SELECT FROM news WHERE global_customer_id IS NULL)
 
 -- name: create_found
 -- The conflicts of these customers: one row per customer and attribute with more than one
 -- standardised value (names are compared folded; parts of a name are left to full_name).
 CREATE TEMPORARY TABLE gold_found ON COMMIT DROP AS
 WITH disagreements AS (
-    SELECT v.global_customer_id,
-           min(v.std_name COLLATE "C") <> max(v.std_name COLLATE "C") AS full_name,
-           min(v.email COLLATE "C") <> max(v.email COLLATE "C") AS email,
-           min(v.phone COLLATE "C") <> max(v.phone COLLATE "C") AS phone,
-           min(v.date_of_birth) <> max(v.date_of_birth) AS date_of_birth,
-           min(v.gender COLLATE "C") <> max(v.gender COLLATE "C") AS gender,
-           min(v.std_street COLLATE "C") <> max(v.std_street COLLATE "C") AS street,
-           min(v.std_city COLLATE "C") <> max(v.std_city COLLATE "C") AS city,
-           min(v.std_region COLLATE "C") <> max(v.std_region COLLATE "C") AS region,
-           min(v.postcode COLLATE "C") <> max(v.postcode COLLATE "C") AS postcode,
-           min(v.country COLLATE "C") <> max(v.country COLLATE "C") AS country,
-           min(v.std_tax_id COLLATE "C") <> max(v.std_tax_id COLLATE "C") AS tax_id,
-           min(v.std_customer_number COLLATE "C") <> max(v.std_customer_number COLLATE "C") AS customer_number,
-           min(v.std_organisation COLLATE "C") <> max(v.std_organisation COLLATE "C") AS organisation,
-           count(v.std_extra) > 1 AS extra
-    FROM gold.survivorship_values AS v
-    JOIN pg_temp.gold_looked USING (global_customer_id)
-    GROUP BY v.global_customer_id
-    HAVING count(*) > 1
+    SELECT m.global_customer_id,
+           min(m.std_name) <> max(m.std_name) AS full_name_differs,
+           min(m.email) <> max(m.email) AS email_differs,
+           min(m.phone) <> max(m.phone) AS phone_differs,
+           min(m.date_of_birth) <> max(m.date_of_birth) AS date_of_birth_differs,
+           min(m.gender) <> max(m.gender) AS gender_differs,
+           min(m.std_street) <> max(m.std_street) AS street_differs,
+           min(m.std_city) <> max(m.std_city) AS city_differs,
+           min(m.std_region) <> max(m.std_region) AS region_differs,
+           min(m.postcode) <> max(m.postcode) AS postcode_differs,
+           min(m.country) <> max(m.country) AS country_differs,
+           min(m.std_tax_id) <> max(m.std_tax_id) AS tax_id_differs,
+           min(m.std_customer_number) <> max(m.std_customer_number) AS customer_number_differs,
+           min(m.std_organisation) <> max(m.std_organisation) AS organisation_differs,
+           count(m.std_extra) > 1 AS extra_may_differ
+    FROM pg_temp.gold_member AS m
+    GROUP BY m.global_customer_id
+), disputed AS MATERIALIZED (
+    SELECT d.*, m.source, m.std_name, m.email, m.phone, m.date_of_birth, m.gender, m.std_street,
+           m.std_city, m.std_region, m.postcode, m.country, m.std_tax_id, m.std_customer_number,
+           m.std_organisation, m.std_extra
+    FROM disagreements AS d
+    JOIN pg_temp.gold_member AS m USING (global_customer_id)
+    WHERE d.full_name_differs OR d.email_differs OR d.phone_differs OR d.date_of_birth_differs
+       OR d.gender_differs OR d.street_differs OR d.city_differs OR d.region_differs
+       OR d.postcode_differs OR d.country_differs OR d.tax_id_differs OR d.customer_number_differs
+       OR d.organisation_differs OR d.extra_may_differ
 ), sightings AS (
-    SELECT v.global_customer_id, v.source, seen.attribute, seen.value
-    FROM disagreements AS d
-    JOIN gold.survivorship_values AS v USING (global_customer_id)
-    CROSS JOIN LATERAL (
-        VALUES ('full_name', d.full_name, v.std_name), ('email', d.email, v.email),
-               ('phone', d.phone, v.phone),
-               ('date_of_birth', d.date_of_birth, CAST(v.date_of_birth AS text)),
-               ('gender', d.gender, v.gender), ('street', d.street, v.std_street),
-               ('city', d.city, v.std_city), ('region', d.region, v.std_region),
-               ('postcode', d.postcode, v.postcode), ('country', d.country, v.country),
-               ('tax_id', d.tax_id, v.std_tax_id),
-               ('customer_number', d.customer_number, v.std_customer_number),
-               ('organisation', d.organisation, v.std_organisation)
-    ) AS seen (attribute, is_open, value)
-    WHERE seen.is_open AND seen.value IS NOT NULL
-    UNION ALL
-    SELECT v.global_customer_id, v.source, x.key, x.value
-    FROM disagreements AS d
-    JOIN gold.survivorship_values AS v USING (global_customer_id)
-    CROSS JOIN LATERAL jsonb_each_text(v.std_extra) AS x
-    JOIN gold.golden_attributes AS a ON a.attribute = x.key AND a.is_extra
-    WHERE d.extra AND x.value IS NOT NULL
+    SELECT global_customer_id, 'full_name' AS attribute, std_name AS value, source FROM disputed WHERE full_name_differs
+    UNION SELECT global_customer_id, 'email', email, source FROM disputed WHERE email_differs
+    UNION SELECT global_customer_id, 'phone', phone, source FROM disputed WHERE phone_differs
+    UNION SELECT global_customer_id, 'date_of_birth', CAST(date_of_birth AS text), source
+          FROM disputed WHERE date_of_birth_differs
+    UNION SELECT global_customer_id, 'gender', gender, source FROM disputed WHERE gender_differs
+    UNION SELECT global_customer_id, 'street', std_street, source FROM disputed WHERE street_differs
+    UNION SELECT global_customer_id, 'city', std_city, source FROM disputed WHERE city_differs
+    UNION SELECT global_customer_id, 'region', std_region, source FROM disputed WHERE region_differs
+    UNION SELECT global_customer_id, 'postcode', postcode, source FROM disputed WHERE postcode_differs
+    UNION SELECT global_customer_id, 'country', country, source FROM disputed WHERE country_differs
+    UNION SELECT global_customer_id, 'tax_id', std_tax_id, source FROM disputed WHERE tax_id_differs
+    UNION SELECT global_customer_id, 'customer_number', std_customer_number, source
+          FROM disputed WHERE customer_number_differs
+    UNION SELECT global_customer_id, 'organisation', std_organisation, source
+          FROM disputed WHERE organisation_differs
+    UNION SELECT d.global_customer_id, x.key, x.value, d.source
+          FROM disputed AS d
+          CROSS JOIN LATERAL jsonb_each_text(d.std_extra) AS x
+          JOIN gold.golden_attributes AS a ON a.attribute = x.key AND a.is_extra
+          WHERE d.extra_may_differ
 ), voices AS (
-    SELECT global_customer_id, attribute, value, jsonb_agg(DISTINCT source ORDER BY source) AS sources
+    SELECT global_customer_id, attribute, value, array_sort(array_agg(source COLLATE "C")) AS sources
     FROM sightings
+    WHERE value IS NOT NULL
     GROUP BY global_customer_id, attribute, value
 ), found AS (
     SELECT global_customer_id, attribute, CAST(count(*) AS integer) AS value_n,
@@ -92,11 +95,15 @@ SELECT f.*,
 FROM found AS f
 JOIN gold.dim_customers AS d USING (global_customer_id)
 
+-- name: count_looked
+-- How many customers were looked at.
+SELECT count(*) FROM pg_temp.gold_touched
+
 -- name: close_conflicts
 -- Open conflicts of customers looked at that are no more.
 UPDATE gold.customer_attribute_conflicts AS c
 SET resolved_at = :as_of, run_id = :run_id
-FROM pg_temp.gold_looked AS l
+FROM pg_temp.gold_touched AS l
 WHERE c.global_customer_id = l.global_customer_id AND c.resolved_at IS NULL
   AND NOT EXISTS (SELECT FROM pg_temp.gold_found AS f
                   WHERE f.global_customer_id = c.global_customer_id AND f.attribute = c.attribute)

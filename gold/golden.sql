@@ -98,6 +98,10 @@ CROSS JOIN (VALUES (1), (2)) AS step (n)
 WHERE d.last_seen_at >= CAST(:last_as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
   AND d.last_seen_at < CAST(:as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
 
+-- name: newest_touch
+-- The newest word left for conflict detection: its number, or 0.
+SELECT coalesce(max(touched_id), 0) FROM gold.touched_customers
+
 -- name: log_touched
 -- Leave word for conflict detection: the touched customers, or one row that means all.
 INSERT INTO gold.touched_customers (run_id, global_customer_id)
@@ -118,233 +122,184 @@ WITH consumed AS (
 )
 DELETE FROM gold.customer_changes WHERE change_id <= (SELECT change_id FROM consumed)
 
--- name: create_frequent
--- The most frequent value per touched customer, where its records disagree and the rule asks: by
--- the number of sources that hold it (a source with many records has one voice), then the most
--- recent sighting, then the total order of source priority, source and record id. A complete
--- name or address outranks a fragment before voices are counted.
-CREATE TEMPORARY TABLE gold_frequent ON COMMIT DROP AS
-WITH ranks AS (
-    SELECT given.source, given.rank
-    FROM unnest(CAST(:sources AS text[])) WITH ORDINALITY AS given (source, rank)
-), disagreements AS (
-    SELECT v.global_customer_id,
-           :rule_name = 'most_frequent' AND min(v.std_name COLLATE "C") <> max(v.std_name COLLATE "C") AS name,
-           :rule_email = 'most_frequent' AND min(v.email COLLATE "C") <> max(v.email COLLATE "C") AS email,
-           :rule_phone = 'most_frequent' AND min(v.phone COLLATE "C") <> max(v.phone COLLATE "C") AS phone,
-           :rule_date_of_birth = 'most_frequent' AND min(v.date_of_birth) <> max(v.date_of_birth) AS date_of_birth,
-           :rule_gender = 'most_frequent' AND min(v.gender COLLATE "C") <> max(v.gender COLLATE "C") AS gender,
-           :rule_address = 'most_frequent' AS address,
-           :rule_tax_id = 'most_frequent' AND min(v.std_tax_id COLLATE "C") <> max(v.std_tax_id COLLATE "C") AS tax_id,
-           :rule_customer_number = 'most_frequent'
-               AND min(v.std_customer_number COLLATE "C") <> max(v.std_customer_number COLLATE "C") AS customer_number,
-           :rule_organisation = 'most_frequent'
-               AND min(v.std_organisation COLLATE "C") <> max(v.std_organisation COLLATE "C") AS organisation
-    FROM gold.survivorship_values AS v
-    JOIN pg_temp.gold_touched USING (global_customer_id)
-    GROUP BY v.global_customer_id
-    HAVING count(*) > 1
+-- name: create_winner
+-- Per touched customer the record that wins each part (name, e-mail, … address), as the smallest of
+-- the rule's keys; what is counted over its records; and which parts must go to a vote because
+-- records disagree and the rule asks for the most frequent value.
+--
+-- A key (gold.rule_key) holds the whole order of a rule: bit 62 is set for a fragment (a name
+-- without given or family name, an address without street: it never displaces a whole one), then
+-- what the rule looks at, then source priority where the rule is not recency, and in the lowest 31
+-- bits the record's place in the order of recency, which is unique: so there are no ties, and the
+-- winner can be read off its key.
+CREATE TEMPORARY TABLE gold_winner ON COMMIT DROP AS
+SELECT m.global_customer_id, CAST(count(*) AS integer) AS record_count, CAST(bit_or(m.source_mask) AS text) AS source_set,
+       max(m.event_at) AS last_seen_at,
+       CAST(sum(m.filled_n) AS real) / greatest(sum(m.filled_n) + sum(m.refused_n), 1) AS validity,
+       min(gold.rule_key(:rule_name, m.rank, m.recency, m.filled_n,
+                         length(coalesce(m.full_name, concat_ws(' ', m.given_name, m.middle_name, m.family_name))))
+           + CASE WHEN m.std_given_name IS NULL OR m.std_family_name IS NULL THEN 1::bigint << 62 ELSE 0 END)
+           FILTER (WHERE m.std_name IS NOT NULL) AS name_key,
+       min(gold.rule_key(:rule_email, m.rank, m.recency, m.filled_n, length(m.email)))
+           FILTER (WHERE m.email IS NOT NULL) AS email_key,
+       min(gold.rule_key(:rule_phone, m.rank, m.recency, m.filled_n, length(m.phone)))
+           FILTER (WHERE m.phone IS NOT NULL) AS phone_key,
+       min(gold.rule_key(:rule_date_of_birth, m.rank, m.recency, m.filled_n, 10))
+           FILTER (WHERE m.date_of_birth IS NOT NULL) AS date_of_birth_key,
+       min(gold.rule_key(:rule_gender, m.rank, m.recency, m.filled_n, length(m.gender)))
+           FILTER (WHERE m.gender IS NOT NULL) AS gender_key,
+       min(gold.rule_key(:rule_address, m.rank, m.recency, m.filled_n,
+                         length(concat(m.street, m.city, m.region, m.postcode, m.country)))
+           + CASE WHEN m.std_street IS NULL THEN 1::bigint << 62 ELSE 0 END)
+           FILTER (WHERE num_nonnulls(m.std_street, m.std_city, m.std_region, m.postcode, m.country) > 0) AS address_key,
+       min(gold.rule_key(:rule_tax_id, m.rank, m.recency, m.filled_n, length(m.tax_id)))
+           FILTER (WHERE m.std_tax_id IS NOT NULL) AS tax_id_key,
+       min(gold.rule_key(:rule_customer_number, m.rank, m.recency, m.filled_n, length(m.customer_number)))
+           FILTER (WHERE m.std_customer_number IS NOT NULL) AS customer_number_key,
+       min(gold.rule_key(:rule_organisation, m.rank, m.recency, m.filled_n, length(m.organisation)))
+           FILTER (WHERE m.std_organisation IS NOT NULL) AS organisation_key,
+       coalesce(min(m.std_name) FILTER (WHERE :rule_name = 'most_frequent') <> max(m.std_name), false) AS votes_name,
+       coalesce(min(m.email) FILTER (WHERE :rule_email = 'most_frequent') <> max(m.email), false) AS votes_email,
+       coalesce(min(m.phone) FILTER (WHERE :rule_phone = 'most_frequent') <> max(m.phone), false) AS votes_phone,
+       coalesce(min(m.date_of_birth) FILTER (WHERE :rule_date_of_birth = 'most_frequent') <> max(m.date_of_birth),
+                false) AS votes_date_of_birth,
+       coalesce(min(m.gender) FILTER (WHERE :rule_gender = 'most_frequent') <> max(m.gender), false) AS votes_gender,
+       :rule_address = 'most_frequent' AND count(*) > 1 AS votes_address,
+       coalesce(min(m.std_tax_id) FILTER (WHERE :rule_tax_id = 'most_frequent') <> max(m.std_tax_id), false) AS votes_tax_id,
+       coalesce(min(m.std_customer_number) FILTER (WHERE :rule_customer_number = 'most_frequent')
+                <> max(m.std_customer_number), false) AS votes_customer_number,
+       coalesce(min(m.std_organisation) FILTER (WHERE :rule_organisation = 'most_frequent')
+                <> max(m.std_organisation), false) AS votes_organisation
+FROM pg_temp.gold_member AS m
+GROUP BY m.global_customer_id
+
+-- name: create_voted
+-- The outcome of the votes, as keys again: of the values that records of a customer hold, the one
+-- that most sources hold wins (a source has one voice, however many records), then the most recent
+-- sighting; the value's most recent record wins for it.
+CREATE TEMPORARY TABLE gold_voted ON COMMIT DROP AS
+WITH disputed AS MATERIALIZED (
+    SELECT m.global_customer_id, m.source_mask, m.recency, m.std_name, m.std_given_name, m.std_family_name,
+           m.email, m.phone, m.date_of_birth, m.gender, m.std_street, m.std_city, m.std_region,
+           m.postcode, m.country, m.std_tax_id, m.std_customer_number, m.std_organisation,
+           w.votes_name, w.votes_email, w.votes_phone, w.votes_date_of_birth, w.votes_gender,
+           w.votes_address, w.votes_tax_id, w.votes_customer_number, w.votes_organisation
+    FROM pg_temp.gold_winner AS w
+    JOIN pg_temp.gold_member AS m USING (global_customer_id)
+    WHERE w.votes_name OR w.votes_email OR w.votes_phone OR w.votes_date_of_birth OR w.votes_gender
+       OR w.votes_address OR w.votes_tax_id OR w.votes_customer_number OR w.votes_organisation
 ), sightings AS (
-    SELECT v.global_customer_id, v.source, seen.part, seen.value, seen.fragment,
-           row_number() OVER (
-               PARTITION BY v.global_customer_id, seen.part
-               ORDER BY seen.fragment, v.event_at DESC, coalesce(r.rank, 100000),
-                        v.source COLLATE "C", v.source_record_id COLLATE "C") AS position
-    FROM disagreements AS d
-    JOIN gold.survivorship_values AS v USING (global_customer_id)
-    LEFT JOIN ranks AS r ON r.source = v.source
-    CROSS JOIN LATERAL (VALUES
-        ('name', d.name, v.std_name, v.std_given_name IS NULL OR v.std_family_name IS NULL),
-        ('email', d.email, v.email, false),
-        ('phone', d.phone, v.phone, false),
-        ('date_of_birth', d.date_of_birth, CAST(v.date_of_birth AS text), false),
-        ('gender', d.gender, v.gender, false),
-        ('address', d.address,
-         nullif(concat_ws(chr(31), v.std_street, v.std_city, v.std_region, v.postcode, v.country), ''),
-         v.std_street IS NULL),
-        ('tax_id', d.tax_id, v.std_tax_id, false),
-        ('customer_number', d.customer_number, v.std_customer_number, false),
-        ('organisation', d.organisation, v.std_organisation, false)
-    ) AS seen (part, is_open, value, fragment)
-    WHERE seen.is_open AND seen.value IS NOT NULL
-      AND (d.name OR d.email OR d.phone OR d.date_of_birth OR d.gender OR d.address OR d.tax_id
-           OR d.customer_number OR d.organisation)
+    SELECT global_customer_id, source_mask, recency, 'name' AS part, std_name AS value,
+           CASE WHEN std_given_name IS NULL OR std_family_name IS NULL THEN 1::bigint << 62 ELSE 0 END AS fragment
+    FROM disputed WHERE votes_name
+    UNION ALL
+    SELECT global_customer_id, source_mask, recency, 'email', email, 0 FROM disputed WHERE votes_email
+    UNION ALL
+    SELECT global_customer_id, source_mask, recency, 'phone', phone, 0 FROM disputed WHERE votes_phone
+    UNION ALL
+    SELECT global_customer_id, source_mask, recency, 'date_of_birth', CAST(date_of_birth AS text), 0
+    FROM disputed WHERE votes_date_of_birth
+    UNION ALL
+    SELECT global_customer_id, source_mask, recency, 'gender', gender, 0 FROM disputed WHERE votes_gender
+    UNION ALL
+    SELECT global_customer_id, source_mask, recency, 'address',
+           nullif(format('%s|%s|%s|%s|%s', std_street, std_city, std_region, postcode, country), '||||'),
+           CASE WHEN std_street IS NULL THEN 1::bigint << 62 ELSE 0 END
+    FROM disputed WHERE votes_address
+    UNION ALL
+    SELECT global_customer_id, source_mask, recency, 'tax_id', std_tax_id, 0 FROM disputed WHERE votes_tax_id
+    UNION ALL
+    SELECT global_customer_id, source_mask, recency, 'customer_number', std_customer_number, 0
+    FROM disputed WHERE votes_customer_number
+    UNION ALL
+    SELECT global_customer_id, source_mask, recency, 'organisation', std_organisation, 0
+    FROM disputed WHERE votes_organisation
 ), voices AS (
-    SELECT global_customer_id, part, value, bool_and(fragment) AS fragment,
-           count(DISTINCT source) AS source_n, min(position) AS position
+    SELECT global_customer_id, part,
+           min(fragment) + ((1023 - least(bit_count(bit_or(source_mask)), 1023)) << 40) + min(recency) AS key
     FROM sightings
+    WHERE value IS NOT NULL
     GROUP BY global_customer_id, part, value
-), winners AS (
-    SELECT DISTINCT ON (global_customer_id, part) global_customer_id, part, value
-    FROM voices
-    ORDER BY global_customer_id, part, fragment, source_n DESC, position
 )
 SELECT global_customer_id,
-       max(value) FILTER (WHERE part = 'name') AS name,
-       max(value) FILTER (WHERE part = 'email') AS email,
-       max(value) FILTER (WHERE part = 'phone') AS phone,
-       CAST(max(value) FILTER (WHERE part = 'date_of_birth') AS date) AS date_of_birth,
-       max(value) FILTER (WHERE part = 'gender') AS gender,
-       max(value) FILTER (WHERE part = 'address') AS address,
-       max(value) FILTER (WHERE part = 'tax_id') AS tax_id,
-       max(value) FILTER (WHERE part = 'customer_number') AS customer_number,
-       max(value) FILTER (WHERE part = 'organisation') AS organisation
-FROM winners
+       min(key) FILTER (WHERE part = 'name') AS name_key,
+       min(key) FILTER (WHERE part = 'email') AS email_key,
+       min(key) FILTER (WHERE part = 'phone') AS phone_key,
+       min(key) FILTER (WHERE part = 'date_of_birth') AS date_of_birth_key,
+       min(key) FILTER (WHERE part = 'gender') AS gender_key,
+       min(key) FILTER (WHERE part = 'address') AS address_key,
+       min(key) FILTER (WHERE part = 'tax_id') AS tax_id_key,
+       min(key) FILTER (WHERE part = 'customer_number') AS customer_number_key,
+       min(key) FILTER (WHERE part = 'organisation') AS organisation_key
+FROM voices
 GROUP BY global_customer_id
 
 -- name: create_golden
 -- The golden values of the touched customers, before overrides: one row per customer that has records.
---
--- Within a customer every record has two positions: `place` in the total order (source priority,
--- most recent, source, record id) and `recency` (most recent first, then place). A rule is a number
--- per record with the place in its lowest 24 bits, so that the smallest number names the winner and
--- ties cannot be: bit 60 fragment, bits 24-51 what the rule looks at. The records with a
--- most frequent value compete by recency.
 CREATE TEMPORARY TABLE gold_golden ON COMMIT DROP AS
-WITH ranks AS (
-    SELECT given.source, given.rank
-    FROM unnest(CAST(:sources AS text[])) WITH ORDINALITY AS given (source, rank)
-), candidates AS (
-    SELECT v.*, coalesce(r.rank, 100000) AS rank,
-           v.std_name IS NOT NULL AND (f.name IS NULL OR f.name = v.std_name) AS may_name,
-           v.email IS NOT NULL AND (f.email IS NULL OR f.email = v.email) AS may_email,
-           v.phone IS NOT NULL AND (f.phone IS NULL OR f.phone = v.phone) AS may_phone,
-           v.date_of_birth IS NOT NULL
-               AND (f.date_of_birth IS NULL OR f.date_of_birth = v.date_of_birth) AS may_date_of_birth,
-           v.gender IS NOT NULL AND (f.gender IS NULL OR f.gender = v.gender) AS may_gender,
-           num_nonnulls(v.std_street, v.std_city, v.std_region, v.postcode, v.country) > 0
-               AND (f.address IS NULL
-                    OR f.address = concat_ws(chr(31), v.std_street, v.std_city, v.std_region,
-                                             v.postcode, v.country)) AS may_address,
-           v.std_tax_id IS NOT NULL AND (f.tax_id IS NULL OR f.tax_id = v.std_tax_id) AS may_tax_id,
-           v.std_customer_number IS NOT NULL
-               AND (f.customer_number IS NULL OR f.customer_number = v.std_customer_number) AS may_customer_number,
-           v.std_organisation IS NOT NULL
-               AND (f.organisation IS NULL OR f.organisation = v.std_organisation) AS may_organisation
-    FROM pg_temp.gold_touched
-    JOIN gold.survivorship_values AS v USING (global_customer_id)
-    LEFT JOIN ranks AS r ON r.source = v.source
-    LEFT JOIN pg_temp.gold_frequent AS f USING (global_customer_id)
-), placed AS (
-    SELECT c.*,
-           row_number() OVER by_recency AS recency,
-           row_number() OVER by_place AS place,
-           c.source IS DISTINCT FROM lag(c.source) OVER by_place AS is_first_of_source
-    FROM candidates AS c
-    WINDOW by_recency AS (PARTITION BY c.global_customer_id
-                          ORDER BY c.event_at DESC, c.rank, c.source COLLATE "C",
-                                   c.source_record_id COLLATE "C"),
-           by_place AS (PARTITION BY c.global_customer_id
-                        ORDER BY c.rank, c.source COLLATE "C", c.event_at DESC,
-                                 c.source_record_id COLLATE "C")
-), keyed AS (
-    SELECT p.*,
-           CASE WHEN p.may_name THEN
-               (CAST(p.std_given_name IS NULL OR p.std_family_name IS NULL AS integer)::bigint << 60)
-               + (CASE WHEN :rule_name IN ('most_recent', 'most_frequent') THEN p.recency
-                       WHEN :rule_name = 'most_complete' THEN 100 - p.filled_n
-                       WHEN :rule_name = 'longest' THEN
-                           100000000 - length(coalesce(p.full_name,
-                               concat_ws(' ', p.given_name, p.middle_name, p.family_name)))
-                       ELSE 0 END << 24) + p.place END AS name_key,
-           CASE WHEN p.may_email THEN
-               (CASE WHEN :rule_email IN ('most_recent', 'most_frequent') THEN p.recency
-                     WHEN :rule_email = 'most_complete' THEN 100 - p.filled_n
-                     WHEN :rule_email = 'longest' THEN 100000000 - length(p.email)
-                     ELSE 0 END << 24) + p.place END AS email_key,
-           CASE WHEN p.may_phone THEN
-               (CASE WHEN :rule_phone IN ('most_recent', 'most_frequent') THEN p.recency
-                     WHEN :rule_phone = 'most_complete' THEN 100 - p.filled_n
-                     WHEN :rule_phone = 'longest' THEN 100000000 - length(p.phone)
-                     ELSE 0 END << 24) + p.place END AS phone_key,
-           CASE WHEN p.may_date_of_birth THEN
-               (CASE WHEN :rule_date_of_birth IN ('most_recent', 'most_frequent') THEN p.recency
-                     WHEN :rule_date_of_birth = 'most_complete' THEN 100 - p.filled_n
-                     ELSE 0 END << 24) + p.place END AS date_of_birth_key,
-           CASE WHEN p.may_gender THEN
-               (CASE WHEN :rule_gender IN ('most_recent', 'most_frequent') THEN p.recency
-                     WHEN :rule_gender = 'most_complete' THEN 100 - p.filled_n
-                     WHEN :rule_gender = 'longest' THEN 100000000 - length(p.gender)
-                     ELSE 0 END << 24) + p.place END AS gender_key,
-           CASE WHEN p.may_address THEN
-               (CAST(p.std_street IS NULL AS integer)::bigint << 60)
-               + (CASE WHEN :rule_address IN ('most_recent', 'most_frequent') THEN p.recency
-                       WHEN :rule_address = 'most_complete' THEN 100 - p.filled_n
-                       WHEN :rule_address = 'longest' THEN
-                           100000000 - length(concat(p.street, p.city, p.region, p.postcode, p.country))
-                       ELSE 0 END << 24) + p.place END AS address_key,
-           CASE WHEN p.may_tax_id THEN
-               (CASE WHEN :rule_tax_id IN ('most_recent', 'most_frequent') THEN p.recency
-                     WHEN :rule_tax_id = 'most_complete' THEN 100 - p.filled_n
-                     WHEN :rule_tax_id = 'longest' THEN 100000000 - length(p.tax_id)
-                     ELSE 0 END << 24) + p.place END AS tax_id_key,
-           CASE WHEN p.may_customer_number THEN
-               (CASE WHEN :rule_customer_number IN ('most_recent', 'most_frequent') THEN p.recency
-                     WHEN :rule_customer_number = 'most_complete' THEN 100 - p.filled_n
-                     WHEN :rule_customer_number = 'longest' THEN 100000000 - length(p.customer_number)
-                     ELSE 0 END << 24) + p.place END AS customer_number_key,
-           CASE WHEN p.may_organisation THEN
-               (CASE WHEN :rule_organisation IN ('most_recent', 'most_frequent') THEN p.recency
-                     WHEN :rule_organisation = 'most_complete' THEN 100 - p.filled_n
-                     WHEN :rule_organisation = 'longest' THEN 100000000 - length(p.organisation)
-                     ELSE 0 END << 24) + p.place END AS organisation_key
-    FROM placed AS p
-), judged AS (
-    SELECT k.*,
-           k.name_key = min(k.name_key) OVER customer AS wins_name,
-           k.email_key = min(k.email_key) OVER customer AS wins_email,
-           k.phone_key = min(k.phone_key) OVER customer AS wins_phone,
-           k.date_of_birth_key = min(k.date_of_birth_key) OVER customer AS wins_date_of_birth,
-           k.gender_key = min(k.gender_key) OVER customer AS wins_gender,
-           k.address_key = min(k.address_key) OVER customer AS wins_address,
-           k.tax_id_key = min(k.tax_id_key) OVER customer AS wins_tax_id,
-           k.customer_number_key = min(k.customer_number_key) OVER customer AS wins_customer_number,
-           k.organisation_key = min(k.organisation_key) OVER customer AS wins_organisation
-    FROM keyed AS k
-    WINDOW customer AS (PARTITION BY k.global_customer_id)
+WITH chosen AS (
+    SELECT w.global_customer_id,
+           coalesce(v.name_key, w.name_key) & 2147483647 AS name_at,
+           coalesce(v.email_key, w.email_key) & 2147483647 AS email_at,
+           coalesce(v.phone_key, w.phone_key) & 2147483647 AS phone_at,
+           coalesce(v.date_of_birth_key, w.date_of_birth_key) & 2147483647 AS date_of_birth_at,
+           coalesce(v.gender_key, w.gender_key) & 2147483647 AS gender_at,
+           coalesce(v.address_key, w.address_key) & 2147483647 AS address_at,
+           coalesce(v.tax_id_key, w.tax_id_key) & 2147483647 AS tax_id_at,
+           coalesce(v.customer_number_key, w.customer_number_key) & 2147483647 AS customer_number_at,
+           coalesce(v.organisation_key, w.organisation_key) & 2147483647 AS organisation_at
+    FROM pg_temp.gold_winner AS w
+    LEFT JOIN pg_temp.gold_voted AS v USING (global_customer_id)
 ), winners AS (
-    SELECT j.global_customer_id,
-           max(j.full_name) FILTER (WHERE j.wins_name) AS full_name,
-           max(j.given_name) FILTER (WHERE j.wins_name) AS given_name,
-           max(j.middle_name) FILTER (WHERE j.wins_name) AS middle_name,
-           max(j.family_name) FILTER (WHERE j.wins_name) AS family_name,
-           max(j.std_given_name) FILTER (WHERE j.wins_name) AS std_given_name,
-           max(j.std_middle_name) FILTER (WHERE j.wins_name) AS std_middle_name,
-           max(j.std_family_name) FILTER (WHERE j.wins_name) AS std_family_name,
-           max(j.record_id) FILTER (WHERE j.wins_name) AS name_record,
-           max(j.email) FILTER (WHERE j.wins_email) AS email,
-           max(j.record_id) FILTER (WHERE j.wins_email) AS email_record,
-           max(j.phone) FILTER (WHERE j.wins_phone) AS phone,
-           max(j.record_id) FILTER (WHERE j.wins_phone) AS phone_record,
-           max(j.date_of_birth) FILTER (WHERE j.wins_date_of_birth) AS date_of_birth,
-           max(j.record_id) FILTER (WHERE j.wins_date_of_birth) AS date_of_birth_record,
-           max(j.gender) FILTER (WHERE j.wins_gender) AS gender,
-           max(j.record_id) FILTER (WHERE j.wins_gender) AS gender_record,
-           max(j.street) FILTER (WHERE j.wins_address) AS street,
-           max(j.city) FILTER (WHERE j.wins_address) AS city,
-           max(j.region) FILTER (WHERE j.wins_address) AS region,
-           max(j.postcode) FILTER (WHERE j.wins_address) AS postcode,
-           max(j.country) FILTER (WHERE j.wins_address) AS country,
-           max(j.record_id) FILTER (WHERE j.wins_address) AS address_record,
-           max(j.tax_id) FILTER (WHERE j.wins_tax_id) AS tax_id,
-           max(j.record_id) FILTER (WHERE j.wins_tax_id) AS tax_id_record,
-           max(j.customer_number) FILTER (WHERE j.wins_customer_number) AS customer_number,
-           max(j.record_id) FILTER (WHERE j.wins_customer_number) AS customer_number_record,
-           max(j.organisation) FILTER (WHERE j.wins_organisation) AS organisation,
-           max(j.record_id) FILTER (WHERE j.wins_organisation) AS organisation_record,
-           array_sort(array_agg(j.source COLLATE "C") FILTER (WHERE j.is_first_of_source)) AS source_systems,
-           max(j.source) FILTER (WHERE j.place = 1) AS primary_source,
-           count(*) AS record_count,
-           max(j.event_at) AS last_seen_at,
-           CAST(sum(j.filled_n) AS real) / greatest(sum(j.filled_n) + sum(j.refused_n), 1) AS validity
-    FROM judged AS j
-    GROUP BY j.global_customer_id
-), spelled AS (
-    SELECT w.*,
-           coalesce(w.given_name, gold.original_spelling(w.full_name, w.std_given_name)) AS given,
-           coalesce(w.middle_name, gold.original_spelling(w.full_name, w.std_middle_name)) AS middle,
-           coalesce(w.family_name, gold.original_spelling(w.full_name, w.std_family_name)) AS family
-    FROM winners AS w
+    SELECT m.global_customer_id,
+           max(m.full_name) FILTER (WHERE m.recency = c.name_at) AS full_name,
+           max(m.given_name) FILTER (WHERE m.recency = c.name_at) AS given_name,
+           max(m.middle_name) FILTER (WHERE m.recency = c.name_at) AS middle_name,
+           max(m.family_name) FILTER (WHERE m.recency = c.name_at) AS family_name,
+           max(m.std_given_name) FILTER (WHERE m.recency = c.name_at) AS std_given_name,
+           max(m.std_middle_name) FILTER (WHERE m.recency = c.name_at) AS std_middle_name,
+           max(m.std_family_name) FILTER (WHERE m.recency = c.name_at) AS std_family_name,
+           max(m.record_id) FILTER (WHERE m.recency = c.name_at) AS name_record,
+           max(m.email) FILTER (WHERE m.recency = c.email_at) AS email,
+           max(m.record_id) FILTER (WHERE m.recency = c.email_at) AS email_record,
+           max(m.phone) FILTER (WHERE m.recency = c.phone_at) AS phone,
+           max(m.record_id) FILTER (WHERE m.recency = c.phone_at) AS phone_record,
+           max(m.date_of_birth) FILTER (WHERE m.recency = c.date_of_birth_at) AS date_of_birth,
+           max(m.record_id) FILTER (WHERE m.recency = c.date_of_birth_at) AS date_of_birth_record,
+           max(m.gender) FILTER (WHERE m.recency = c.gender_at) AS gender,
+           max(m.record_id) FILTER (WHERE m.recency = c.gender_at) AS gender_record,
+           max(m.street) FILTER (WHERE m.recency = c.address_at) AS street,
+           max(m.city) FILTER (WHERE m.recency = c.address_at) AS city,
+           max(m.region) FILTER (WHERE m.recency = c.address_at) AS region,
+           max(m.postcode) FILTER (WHERE m.recency = c.address_at) AS postcode,
+           max(m.country) FILTER (WHERE m.recency = c.address_at) AS country,
+           max(m.record_id) FILTER (WHERE m.recency = c.address_at) AS address_record,
+           max(m.tax_id) FILTER (WHERE m.recency = c.tax_id_at) AS tax_id,
+           max(m.record_id) FILTER (WHERE m.recency = c.tax_id_at) AS tax_id_record,
+           max(m.customer_number) FILTER (WHERE m.recency = c.customer_number_at) AS customer_number,
+           max(m.record_id) FILTER (WHERE m.recency = c.customer_number_at) AS customer_number_record,
+           max(m.organisation) FILTER (WHERE m.recency = c.organisation_at) AS organisation,
+           max(m.record_id) FILTER (WHERE m.recency = c.organisation_at) AS organisation_record
+    FROM pg_temp.gold_member AS m
+    JOIN chosen AS c USING (global_customer_id)
+    GROUP BY m.global_customer_id
+), source_sets AS (
+    -- a few sets of sources serve all customers
+    SELECT s.source_set, array_agg(r.source ORDER BY r.source COLLATE "C") AS source_systems,
+           (array_agg(r.source ORDER BY r.rank))[1] AS primary_source
+    FROM (SELECT source_set FROM pg_temp.gold_winner GROUP BY source_set) AS s
+    JOIN unnest(CAST(:sources AS text[])) WITH ORDINALITY AS r (source, rank)
+      ON substr(s.source_set, CAST(r.rank AS integer), 1) = '1'
+    GROUP BY s.source_set
+), spelled AS MATERIALIZED (
+    -- materialised, or each use of a spelling would find it anew
+    SELECT n.*, w.record_count, w.last_seen_at, w.validity, s.source_systems, s.primary_source,
+           coalesce(n.given_name, gold.original_spelling(n.full_name, n.std_given_name)) AS given,
+           coalesce(n.middle_name, gold.original_spelling(n.full_name, n.std_middle_name)) AS middle,
+           coalesce(n.family_name, gold.original_spelling(n.full_name, n.std_family_name)) AS family
+    FROM winners AS n
+    JOIN pg_temp.gold_winner AS w USING (global_customer_id)
+    JOIN source_sets AS s USING (source_set)
 )
 SELECT s.global_customer_id,
        coalesce(s.full_name, nullif(concat_ws(' ', s.given, s.middle, s.family), '')) AS canonical_full_name,
@@ -354,8 +309,8 @@ SELECT s.global_customer_id,
        s.region AS canonical_region, s.postcode AS canonical_postcode, s.country AS canonical_country,
        s.tax_id AS canonical_tax_id, s.customer_number AS canonical_customer_number,
        s.organisation AS canonical_organisation,
-       CAST('{}' AS jsonb) AS extra, s.source_systems, s.primary_source,
-       CAST(s.record_count AS integer) AS record_count, s.last_seen_at, s.validity,
+       CAST('{}' AS jsonb) AS extra, s.source_systems, s.primary_source, s.record_count,
+       s.last_seen_at, s.validity,
        ARRAY[CASE WHEN coalesce(s.full_name, s.given, s.middle, s.family) IS NOT NULL THEN s.name_record END,
              CASE WHEN s.given IS NOT NULL THEN s.name_record END,
              CASE WHEN s.middle IS NOT NULL THEN s.name_record END,
@@ -372,19 +327,13 @@ FROM spelled AS s
 
 -- name: add_extras
 -- The further attributes, each by its own rule, with the same order of ties.
-WITH ranks AS (
-    SELECT given.source, given.rank
-    FROM unnest(CAST(:sources AS text[])) WITH ORDINALITY AS given (source, rank)
-), shown AS (
-    SELECT v.global_customer_id, v.record_id, v.source, v.source_record_id, v.event_at, v.filled_n,
-           coalesce(r.rank, 100000) AS rank, x.attribute, x.rule,
-           coalesce(v.extra ->> x.attribute, v.std_extra ->> x.attribute) AS value,
-           v.std_extra ->> x.attribute AS std_value
-    FROM pg_temp.gold_touched
-    JOIN gold.survivorship_values AS v USING (global_customer_id)
-    LEFT JOIN ranks AS r ON r.source = v.source
+WITH shown AS (
+    SELECT m.global_customer_id, m.record_id, m.source, m.rank, m.recency, m.filled_n, x.attribute, x.rule,
+           coalesce(m.extra ->> x.attribute, m.std_extra ->> x.attribute) AS value,
+           m.std_extra ->> x.attribute AS std_value
+    FROM pg_temp.gold_member AS m
     CROSS JOIN unnest(CAST(:attributes AS text[]), CAST(:rules AS text[])) AS x (attribute, rule)
-    WHERE v.std_extra ->> x.attribute IS NOT NULL
+    WHERE m.std_extra ->> x.attribute IS NOT NULL
 ), voices AS (
     SELECT global_customer_id, attribute, std_value, count(DISTINCT source) AS source_n
     FROM shown
@@ -395,12 +344,8 @@ WITH ranks AS (
            s.global_customer_id, s.attribute, s.value, s.record_id
     FROM shown AS s
     LEFT JOIN voices AS n USING (global_customer_id, attribute, std_value)
-    ORDER BY s.global_customer_id, s.attribute,
-             CASE s.rule WHEN 'most_frequent' THEN -n.source_n
-                         WHEN 'most_complete' THEN -s.filled_n
-                         WHEN 'longest' THEN -length(s.value) ELSE 0 END,
-             CASE WHEN s.rule IN ('most_recent', 'most_frequent') THEN s.event_at END DESC NULLS LAST,
-             s.rank, s.source COLLATE "C", s.event_at DESC, s.source_record_id COLLATE "C"
+    ORDER BY s.global_customer_id, s.attribute, n.source_n DESC,
+             gold.rule_key(s.rule, s.rank, s.recency, s.filled_n, length(s.value))
 ), gathered AS (
     SELECT global_customer_id, jsonb_object_agg(attribute, value) AS extra,
            jsonb_object_agg(attribute, record_id) AS extra_records

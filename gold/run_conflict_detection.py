@@ -11,38 +11,36 @@ from sqlalchemy import Connection
 
 from db import bulk
 from db.queries import query
-from gold import state
+from gold import members, state
 from mdm.phases import PhaseReport, RunContext
 
 _FILE = "gold/conflicts.sql"
-_WORK_TABLES = ("gold_looked", "gold_found")
 
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     """What was found: customers looked at, open conflicts among them, conflicts closed."""
     before = state.marks(conn, "conflicts")
     mark = before["touched_id"] if before else 0
-    newest = int(conn.execute(query(_FILE, "newest_touch")).scalar_one())
+    newest = int(conn.execute(query("gold/golden.sql", "newest_touch")).scalar_one())
     if newest <= mark:
         return PhaseReport(rows_in=0, rows_out=0)
-    _drop_work_tables(conn)
-    looked = conn.execute(query(_FILE, "create_looked"), {"touched_id": mark}).rowcount
-    bulk.execute(conn, "ANALYZE pg_temp.gold_looked")
-    conn.execute(query(_FILE, "create_found"))
+    if not members.are_read(conn, since=mark):
+        members.drop(conn, "gold_touched")
+        conn.execute(query(_FILE, "create_looked"), {"touched_id": mark})
+        bulk.execute(conn, "ANALYZE pg_temp.gold_touched")
+        members.read(conn, ctx.config, everyone=False)
+    members.drop(conn, "gold_found")
+    found = conn.execute(query(_FILE, "create_found")).rowcount
     bulk.execute(conn, "ANALYZE pg_temp.gold_found (global_customer_id, attribute)")
     moment = {"as_of": ctx.as_of, "run_id": ctx.run_id}
     closed = conn.execute(query(_FILE, "close_conflicts"), moment).rowcount
-    found = conn.execute(query(_FILE, "open_conflicts"), moment).rowcount
+    conn.execute(query(_FILE, "open_conflicts"), moment)
     state.write(conn, "conflicts", run_id=ctx.run_id, marks={"touched_id": newest})
-    _drop_work_tables(conn)
+    looked = int(conn.execute(query(_FILE, "count_looked")).scalar_one())
+    members.drop(conn, "gold_touched", "gold_member", "gold_found")
     return PhaseReport(
         rows_in=looked, rows_out=found, detail={"conflicts": found, "conflicts_closed": closed}
     )
-
-
-def _drop_work_tables(conn: Connection) -> None:
-    for table in _WORK_TABLES:
-        bulk.execute(conn, "DROP TABLE IF EXISTS {table}", table=bulk.identifier("pg_temp", table))
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from sqlalchemy import Connection
 
 from db import bulk
 from db.queries import query
-from gold import guards, state, survivorship
+from gold import guards, members, state, survivorship
 from mdm.phases import PhaseReport, RunContext
 
 _FILE = "gold/golden.sql"
-_WORK_TABLES = ("gold_touched", "gold_frequent", "gold_golden")
+_WORK_TABLES = ("gold_touched", "gold_member", "gold_winner", "gold_voted", "gold_golden")
 #: Further attributes by their declared type; all others are free text to an override.
 _KINDS = {"date": "date", "number": "number"}
 
@@ -40,21 +40,22 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     everyone = ctx.full or before is None or before["digest"] != digest
     guards.check_sources(conn, ctx, change_seq=inputs["change_seq"])
 
+    touched_before = int(conn.execute(query(_FILE, "newest_touch")).scalar_one())
     touched = _touch(conn, ctx, inputs, before=None if everyone else before)
     detail: dict[str, Any] = {"full": everyone, "touched": touched}
     changed = 0
     if touched:
         conn.execute(query(_FILE, "drop_consumed"))
         event_mark = before["identity_event_id"] if before else 0
-        detail |= _rebuild(conn, ctx, identity_event_id=event_mark)
+        detail |= _rebuild(conn, ctx, everyone=everyone, identity_event_id=event_mark)
         conn.execute(query(_FILE, "log_touched"), {"run_id": ctx.run_id, "everyone": everyone})
         changed = sum(n for key, n in detail.items() if key.isupper())
     moved = {"digest": digest, **inputs}
     if touched or before is None or any(before[key] != value for key, value in moved.items()):
-        state.write(
-            conn, "golden", run_id=ctx.run_id, marks={**moved, "as_of": ctx.as_of.isoformat()}
-        )
-    _drop_work_tables(conn)
+        marks = {**moved, "touched_before": touched_before, "as_of": ctx.as_of.isoformat()}
+        state.write(conn, "golden", run_id=ctx.run_id, marks=marks)
+    # gold_touched and gold_member stay for conflict detection in the same transaction
+    members.drop(conn, "gold_winner", "gold_voted", "gold_golden")
     return PhaseReport(rows_in=touched, rows_out=changed, detail=detail)
 
 
@@ -66,7 +67,7 @@ def _touch(
     before: Mapping[str, Any] | None,
 ) -> int:
     """How many customers must be rebuilt, now listed in the work table ``gold_touched``."""
-    _drop_work_tables(conn)
+    members.drop(conn, *_WORK_TABLES)
     conn.execute(query(_FILE, "create_touched"))
     if before is None:
         touched = conn.execute(query(_FILE, "touch_all")).rowcount
@@ -87,25 +88,23 @@ def _touch(
     return touched
 
 
-def _rebuild(conn: Connection, ctx: RunContext, *, identity_event_id: int) -> dict[str, int]:
+def _rebuild(
+    conn: Connection, ctx: RunContext, *, everyone: bool, identity_event_id: int
+) -> dict[str, int]:
     """The number of changes by type after the touched customers were built anew and brought in."""
     config = ctx.config
     rule_set_id = _register(conn, ctx)
-    choice = survivorship.rule_params(config) | {
-        "sources": survivorship.sources_by_priority(config)
-    }
-    conn.execute(query(_FILE, "create_frequent"), choice)
-    bulk.execute(conn, "ANALYZE pg_temp.gold_frequent")
-    conn.execute(query(_FILE, "create_golden"), choice)
+    sources = members.read(conn, config, everyone=everyone)
+    conn.execute(query(_FILE, "create_winner"), survivorship.rule_params(config))
+    bulk.execute(conn, "ANALYZE pg_temp.gold_winner (global_customer_id, source_set)")
+    conn.execute(query(_FILE, "create_voted"))
+    bulk.execute(conn, "ANALYZE pg_temp.gold_voted (global_customer_id)")
+    conn.execute(query(_FILE, "create_golden"), {"sources": sources})
     extras = survivorship.extra_rules(config)
     if extras:
         conn.execute(
             query(_FILE, "add_extras"),
-            {
-                "sources": choice["sources"],
-                "attributes": list(extras),
-                "rules": list(extras.values()),
-            },
+            {"attributes": list(extras), "rules": list(extras.values())},
         )
     conn.execute(query(_FILE, "apply_overrides"), {"as_of": ctx.as_of})
     bulk.execute(conn, "ANALYZE pg_temp.gold_golden (global_customer_id)")
@@ -145,16 +144,6 @@ def _register(conn: Connection, ctx: RunContext) -> int:
         {"digest": digest, "rules": rules, "run_id": ctx.run_id},
     )
     return int(conn.execute(query(_FILE, "rule_set_id"), {"digest": digest}).scalar_one())
-
-
-def _drop_work_tables(conn: Connection) -> None:
-    """Free the work tables: two runs in one transaction are allowed."""
-    for table in _WORK_TABLES:
-        bulk.execute(
-            conn,
-            "DROP TABLE IF EXISTS {table}",
-            table=bulk.identifier("pg_temp", table),
-        )
 
 
 if __name__ == "__main__":

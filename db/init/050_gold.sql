@@ -75,8 +75,9 @@ COMMENT ON COLUMN gold.dim_customers.created_at IS 'occurred_at of the event tha
 COMMENT ON COLUMN gold.dim_customers.updated_at IS 'occurred_at of its last event: when its meaning last changed.';
 COMMENT ON COLUMN gold.dim_customers.run_id IS 'The run that last wrote this row.';
 
+-- STABLE, as jsonb_build_object is: declared IMMUTABLE it would not be inlined.
 CREATE FUNCTION gold.meaning(customer gold.dim_customers) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN jsonb_build_object(
     'canonical_full_name', (customer).canonical_full_name,
     'canonical_given_name', (customer).canonical_given_name,
@@ -132,6 +133,17 @@ RETURN CASE position(' ' || word || ' ' IN ' ' || lower(translate(full_name, ',.
                    position(' ' || word || ' ' IN ' ' || lower(translate(full_name, ',.', '  ')) || ' '),
                    length(word)) END;
 COMMENT ON FUNCTION gold.original_spelling(text, text) IS 'How a full name spells the name part that staging found in it; NULL where folding changed more than its case.';
+
+CREATE FUNCTION gold.rule_key(rule text, rank bigint, recency bigint, filled_n integer, length_n integer)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE rule
+           WHEN 'source_priority' THEN least(rank, 511) << 31
+           WHEN 'most_complete' THEN ((100 - CAST(filled_n AS bigint)) << 40) + (least(rank, 511) << 31)
+           WHEN 'longest' THEN ((2097151 - least(CAST(length_n AS bigint), 2097151)) << 40) + (least(rank, 511) << 31)
+           ELSE 0
+       END + recency;
+COMMENT ON FUNCTION gold.rule_key(text, bigint, bigint, integer, integer) IS 'A record''s place under a survivorship rule: the smallest key wins. What the rule looks at (bits 40-60), then the rank of the source (31-39) unless the rule is recency, then the unique place in the order of recency (0-30).';
 
 CREATE VIEW gold.survivorship_values AS
 SELECT m.global_customer_id, r.record_id, r.source, r.source_record_id, r.event_at, r.change_seq,
