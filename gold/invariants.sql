@@ -65,23 +65,26 @@ FROM gold.dim_customers AS d
 LEFT JOIN gold.customer_lineage AS l USING (global_customer_id)
 LEFT JOIN gold.survivorship_rule_sets AS s USING (rule_set_id)
 WHERE s.rule_set_id IS NULL
-   OR EXISTS (
-        SELECT FROM (VALUES
-            (1, 'full_name', d.canonical_full_name), (2, 'given_name', d.canonical_given_name),
-            (3, 'middle_name', d.canonical_middle_name), (4, 'family_name', d.canonical_family_name),
-            (5, 'email', d.canonical_email), (6, 'phone', d.canonical_phone),
-            (7, 'date_of_birth', CAST(d.canonical_date_of_birth AS text)),
-            (8, 'gender', d.canonical_gender), (9, 'street', d.canonical_street),
-            (10, 'city', d.canonical_city), (11, 'region', d.canonical_region),
-            (12, 'postcode', d.canonical_postcode), (13, 'country', d.canonical_country),
-            (14, 'tax_id', d.canonical_tax_id), (15, 'customer_number', d.canonical_customer_number),
-            (16, 'organisation', d.canonical_organisation)) AS v (position, attribute, value)
-        WHERE v.value IS NOT NULL AND l.record_ids[v.position] IS NULL
-          AND NOT coalesce(l.overrides ? v.attribute, false))
-   OR EXISTS (
+   OR (d.canonical_full_name IS NOT NULL AND l.record_ids[1] IS NULL AND (l.overrides ? 'full_name') IS NOT TRUE)
+   OR (d.canonical_given_name IS NOT NULL AND l.record_ids[2] IS NULL AND (l.overrides ? 'given_name') IS NOT TRUE)
+   OR (d.canonical_middle_name IS NOT NULL AND l.record_ids[3] IS NULL AND (l.overrides ? 'middle_name') IS NOT TRUE)
+   OR (d.canonical_family_name IS NOT NULL AND l.record_ids[4] IS NULL AND (l.overrides ? 'family_name') IS NOT TRUE)
+   OR (d.canonical_email IS NOT NULL AND l.record_ids[5] IS NULL AND (l.overrides ? 'email') IS NOT TRUE)
+   OR (d.canonical_phone IS NOT NULL AND l.record_ids[6] IS NULL AND (l.overrides ? 'phone') IS NOT TRUE)
+   OR (d.canonical_date_of_birth IS NOT NULL AND l.record_ids[7] IS NULL AND (l.overrides ? 'date_of_birth') IS NOT TRUE)
+   OR (d.canonical_gender IS NOT NULL AND l.record_ids[8] IS NULL AND (l.overrides ? 'gender') IS NOT TRUE)
+   OR (d.canonical_street IS NOT NULL AND l.record_ids[9] IS NULL AND (l.overrides ? 'street') IS NOT TRUE)
+   OR (d.canonical_city IS NOT NULL AND l.record_ids[10] IS NULL AND (l.overrides ? 'city') IS NOT TRUE)
+   OR (d.canonical_region IS NOT NULL AND l.record_ids[11] IS NULL AND (l.overrides ? 'region') IS NOT TRUE)
+   OR (d.canonical_postcode IS NOT NULL AND l.record_ids[12] IS NULL AND (l.overrides ? 'postcode') IS NOT TRUE)
+   OR (d.canonical_country IS NOT NULL AND l.record_ids[13] IS NULL AND (l.overrides ? 'country') IS NOT TRUE)
+   OR (d.canonical_tax_id IS NOT NULL AND l.record_ids[14] IS NULL AND (l.overrides ? 'tax_id') IS NOT TRUE)
+   OR (d.canonical_customer_number IS NOT NULL AND l.record_ids[15] IS NULL AND (l.overrides ? 'customer_number') IS NOT TRUE)
+   OR (d.canonical_organisation IS NOT NULL AND l.record_ids[16] IS NULL AND (l.overrides ? 'organisation') IS NOT TRUE)
+   OR (d.extra <> '{}' AND EXISTS (
         SELECT FROM jsonb_object_keys(d.extra) AS e (attribute)
         WHERE NOT coalesce(l.extra_records ? e.attribute, false)
-          AND NOT coalesce(l.overrides ? e.attribute, false))
+          AND NOT coalesce(l.overrides ? e.attribute, false)))
 
 -- name: inv_winners_are_members
 -- title: every record that won a golden value is a record of that customer

@@ -4,14 +4,10 @@
 -- Everything that waits for a person now: doubtful pairs of customers, and customers that look wrong.
 -- A steward's DIFFERENT ends a pair; SAME on two records of a customer confirms the customer.
 CREATE TEMPORARY TABLE gold_waiting ON COMMIT DROP AS
-WITH doubtful AS (
-    SELECT p.profile_id_l, p.profile_id_r, p.match_probability, p.match_weight, p.decision
+WITH doubtful AS MATERIALIZED (
+    SELECT p.profile_id_l, p.profile_id_r, p.match_probability, p.match_weight
     FROM staging.identity_match_candidates AS p
-    WHERE p.decision IN ('FLAG_REVIEW', 'AUTO_MERGE') AND NOT p.is_vetoed
-), homes AS (
-    SELECT profile_id, global_customer_id, min(record_id) AS record_id
-    FROM identity.customer_identity_map
-    GROUP BY profile_id, global_customer_id
+    WHERE p.decision = 'FLAG_REVIEW' AND NOT p.is_vetoed
 ), decided AS (
     SELECT d.verdict, l.global_customer_id AS customer_l, r.global_customer_id AS customer_r
     FROM identity.live_link_decisions AS d
@@ -19,12 +15,35 @@ WITH doubtful AS (
       ON l.source = d.source_l AND l.source_record_id = d.source_record_id_l
     JOIN identity.customer_identity_map AS r
       ON r.source = d.source_r AND r.source_record_id = d.source_record_id_r
+), suspicious AS MATERIALIZED (
+    SELECT c.global_customer_id, c.weakest_profile_l, c.weakest_profile_r, c.weakest_probability, s.why
+    FROM identity.customer_clusters AS c
+    CROSS JOIN LATERAL (
+        SELECT 'VERY_LARGE' WHERE c.profile_n >= :large_profiles
+        UNION ALL
+        SELECT 'WEAK_LINK' WHERE c.weakest_probability < :auto_merge) AS s (why)
+    UNION ALL
+    SELECT c.global_customer_id, c.weakest_profile_l, c.weakest_profile_r, c.weakest_probability,
+           'BIRTH_DATES_DIFFER'
+    FROM gold.customer_attribute_conflicts AS f
+    JOIN identity.customer_clusters AS c USING (global_customer_id)
+    WHERE f.attribute = 'date_of_birth' AND f.resolved_at IS NULL
+), needed AS (
+    SELECT profile_id_l AS profile_id FROM doubtful
+    UNION SELECT profile_id_r FROM doubtful
+    UNION SELECT weakest_profile_l FROM suspicious
+    UNION SELECT weakest_profile_r FROM suspicious
+), homes AS MATERIALIZED (
+    SELECT m.profile_id, m.global_customer_id, min(m.record_id) AS record_id
+    FROM identity.customer_identity_map AS m
+    JOIN needed USING (profile_id)
+    GROUP BY m.profile_id, m.global_customer_id
 ), between_customers AS (
     SELECT least(l.global_customer_id, r.global_customer_id) AS customer,
            greatest(l.global_customer_id, r.global_customer_id) AS other,
            CASE WHEN l.global_customer_id < r.global_customer_id THEN l.record_id ELSE r.record_id END AS record_l,
            CASE WHEN l.global_customer_id < r.global_customer_id THEN r.record_id ELSE l.record_id END AS record_r,
-           p.match_probability, p.match_weight, p.decision
+           p.match_probability, p.match_weight
     FROM doubtful AS p
     JOIN homes AS l ON l.profile_id = p.profile_id_l
     JOIN homes AS r ON r.profile_id = p.profile_id_r
@@ -38,34 +57,20 @@ WITH doubtful AS (
                         AND least(d.customer_l, d.customer_r) = b.customer
                         AND greatest(d.customer_l, d.customer_r) = b.other)
     ORDER BY b.customer, b.other, b.match_weight DESC, b.record_l, b.record_r
-), weakest AS (
-    SELECT c.global_customer_id, c.profile_n, c.weakest_probability,
-           l.record_id AS record_l, r.record_id AS record_r
-    FROM identity.customer_clusters AS c
-    LEFT JOIN homes AS l ON l.profile_id = c.weakest_profile_l AND l.global_customer_id = c.global_customer_id
-    LEFT JOIN homes AS r ON r.profile_id = c.weakest_profile_r AND r.global_customer_id = c.global_customer_id
-    WHERE NOT EXISTS (SELECT FROM decided AS d
-                      WHERE d.verdict = 'SAME' AND d.customer_l = c.global_customer_id
-                        AND d.customer_r = c.global_customer_id)
 ), subjects AS (
     SELECT 'PAIR' AS kind, format('pair:%s:%s', p.customer, p.other) AS subject_key,
            p.customer AS global_customer_id, p.other AS other_customer_id, p.record_l, p.record_r,
-           CASE p.decision WHEN 'FLAG_REVIEW' THEN 'DOUBTFUL_PAIR' ELSE 'KEPT_APART' END AS why,
-           p.match_probability, p.match_weight, p.pair_n
+           'DOUBTFUL_PAIR' AS why, p.match_probability, p.match_weight, p.pair_n
     FROM pairs AS p
     UNION ALL
-    SELECT 'CUSTOMER', format('customer:%s:%s', w.global_customer_id, s.why), w.global_customer_id,
-           NULL, w.record_l, w.record_r, s.why, w.weakest_probability, NULL, 0
-    FROM weakest AS w
-    CROSS JOIN LATERAL (
-        SELECT 'VERY_LARGE' WHERE w.profile_n >= :large_profiles
-        UNION ALL
-        SELECT 'WEAK_LINK' WHERE w.weakest_probability < :auto_merge
-        UNION ALL
-        SELECT 'BIRTH_DATES_DIFFER'
-        FROM gold.customer_attribute_conflicts AS c
-        WHERE c.global_customer_id = w.global_customer_id AND c.attribute = 'date_of_birth'
-          AND c.resolved_at IS NULL) AS s (why)
+    SELECT 'CUSTOMER', format('customer:%s:%s', s.global_customer_id, s.why), s.global_customer_id,
+           NULL, l.record_id, r.record_id, s.why, s.weakest_probability, NULL, 0
+    FROM suspicious AS s
+    LEFT JOIN homes AS l ON l.profile_id = s.weakest_profile_l AND l.global_customer_id = s.global_customer_id
+    LEFT JOIN homes AS r ON r.profile_id = s.weakest_profile_r AND r.global_customer_id = s.global_customer_id
+    WHERE NOT EXISTS (SELECT FROM decided AS d
+                      WHERE d.verdict = 'SAME' AND d.customer_l = s.global_customer_id
+                        AND d.customer_r = s.global_customer_id)
 )
 SELECT s.*, l.source AS source_l, l.source_record_id AS source_record_id_l,
        r.source AS source_r, r.source_record_id AS source_record_id_r

@@ -498,28 +498,28 @@ CREATE FUNCTION gold.replayed_customers(up_to bigint DEFAULT NULL)
 RETURNS TABLE (global_customer_id uuid, meaning jsonb, created_at timestamptz, updated_at timestamptz)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    WITH numbered_events AS (
-        SELECT e.global_customer_id, e.event_seq, e.event_type, e.occurred_at, e.new_values,
-               max(e.event_seq) FILTER (WHERE e.event_type <> 'UPDATE') OVER w AS life_seq,
-               count(*) OVER w AS event_n
+    WITH lives AS (
+        -- a life begins with the last event that made the customer, or that removed it
+        SELECT e.global_customer_id, max(e.event_seq) AS last_seq,
+               max(e.event_seq) FILTER (WHERE e.event_type <> 'UPDATE') AS life_seq
         FROM gold.customer_change_events AS e
         WHERE up_to IS NULL OR e.event_seq <= up_to
-        WINDOW w AS (PARTITION BY e.global_customer_id)
-    ), lives AS (
-        -- what begins with the last event that made or removed the customer
-        SELECT n.* FROM numbered_events AS n WHERE n.event_seq >= n.life_seq
+        GROUP BY e.global_customer_id
     )
-    SELECT l.global_customer_id, l.new_values, l.occurred_at, l.occurred_at
+    SELECT l.global_customer_id, e.new_values, e.occurred_at, e.occurred_at
     FROM lives AS l
-    WHERE l.event_n = 1 AND l.event_type IN ('INSERT', 'SPLIT')
+    JOIN gold.customer_change_events AS e ON e.event_seq = l.life_seq
+    WHERE l.last_seq = l.life_seq AND e.event_type IN ('INSERT', 'SPLIT')
     UNION ALL
-    SELECT l.global_customer_id, gold.merged_values(l.new_values ORDER BY l.event_seq),
-           min(l.occurred_at) FILTER (WHERE l.event_seq = l.life_seq),
-           max(l.occurred_at)
+    SELECT l.global_customer_id, gold.merged_values(e.new_values ORDER BY e.event_seq),
+           min(e.occurred_at) FILTER (WHERE e.event_seq = l.life_seq), max(e.occurred_at)
     FROM lives AS l
-    WHERE l.event_n > 1
+    JOIN gold.customer_change_events AS e
+      ON e.global_customer_id = l.global_customer_id
+     AND e.event_seq BETWEEN l.life_seq AND l.last_seq
+    WHERE l.last_seq > l.life_seq
     GROUP BY l.global_customer_id
-    HAVING bool_or(l.event_seq = l.life_seq AND l.event_type IN ('INSERT', 'SPLIT'));
+    HAVING bool_or(e.event_type IN ('INSERT', 'SPLIT'));
 END;
 COMMENT ON FUNCTION gold.replayed_customers(bigint) IS 'The golden customers that applying the change events in order to an empty table gives (up to an event_seq, or all).';
 
@@ -611,7 +611,7 @@ CREATE TABLE gold.steward_review_queue (
     source_r             text,
     source_record_id_r   text,
     why                  text NOT NULL
-        CHECK (why IN ('DOUBTFUL_PAIR', 'KEPT_APART', 'VERY_LARGE', 'WEAK_LINK', 'BIRTH_DATES_DIFFER')),
+        CHECK (why IN ('DOUBTFUL_PAIR', 'VERY_LARGE', 'WEAK_LINK', 'BIRTH_DATES_DIFFER')),
     match_probability    real CHECK (match_probability BETWEEN 0 AND 1),
     match_weight         real,
     pair_n               bigint NOT NULL DEFAULT 0,
@@ -633,6 +633,6 @@ CREATE INDEX steward_review_queue_customer ON gold.steward_review_queue (global_
 CREATE INDEX steward_review_queue_other ON gold.steward_review_queue (other_customer_id);
 COMMENT ON TABLE gold.steward_review_queue IS 'One row per thing a steward should decide: two customers that may be one (PAIR), or a customer that may be two (CUSTOMER). Answer a pair with mdm link / unlink. Writer: gold (phase 10).';
 COMMENT ON COLUMN gold.steward_review_queue.subject_key IS 'What it is about: pair:<smaller id>:<larger id>, or customer:<id>:<why>.';
-COMMENT ON COLUMN gold.steward_review_queue.why IS 'DOUBTFUL_PAIR: scored between the thresholds. KEPT_APART: scored as a match, but evidence against kept the clusters apart. VERY_LARGE, WEAK_LINK, BIRTH_DATES_DIFFER: the customer may be several.';
+COMMENT ON COLUMN gold.steward_review_queue.why IS 'DOUBTFUL_PAIR: scored between the thresholds. VERY_LARGE, WEAK_LINK, BIRTH_DATES_DIFFER: the customer may be several.';
 COMMENT ON COLUMN gold.steward_review_queue.source_l IS 'With source_record_id_l and the same of _r: the pair of records with the strongest evidence (PAIR), or the weakest link (CUSTOMER).';
 COMMENT ON COLUMN gold.steward_review_queue.pair_n IS 'Doubtful pairs of profiles between the two customers.';
