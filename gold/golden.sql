@@ -282,6 +282,10 @@ WITH chosen AS (
            max(m.record_id) FILTER (WHERE m.recency = c.organisation_at) AS organisation_record
     FROM pg_temp.gold_member AS m
     JOIN chosen AS c USING (global_customer_id)
+    -- records that win nothing need not be asked part by part
+    WHERE m.recency = c.name_at OR m.recency = c.email_at OR m.recency = c.phone_at
+       OR m.recency = c.address_at OR m.recency = c.date_of_birth_at OR m.recency = c.gender_at
+       OR m.recency = c.tax_id_at OR m.recency = c.customer_number_at OR m.recency = c.organisation_at
     GROUP BY m.global_customer_id
 ), source_sets AS (
     -- a few sets of sources serve all customers
@@ -293,12 +297,16 @@ WITH chosen AS (
     GROUP BY s.source_set
 ), spelled AS MATERIALIZED (
     -- materialised, or each use of a spelling would find it anew
-    SELECT n.*, w.record_count, w.last_seen_at, w.validity, s.source_systems, s.primary_source,
+    SELECT w.global_customer_id, n.full_name, n.name_record, n.email, n.email_record, n.phone, n.phone_record,
+           n.date_of_birth, n.date_of_birth_record, n.gender, n.gender_record, n.street, n.city,
+           n.region, n.postcode, n.country, n.address_record, n.tax_id, n.tax_id_record,
+           n.customer_number, n.customer_number_record, n.organisation, n.organisation_record,
+           w.record_count, w.last_seen_at, w.validity, s.source_systems, s.primary_source,
            coalesce(n.given_name, gold.original_spelling(n.full_name, n.std_given_name)) AS given,
            coalesce(n.middle_name, gold.original_spelling(n.full_name, n.std_middle_name)) AS middle,
            coalesce(n.family_name, gold.original_spelling(n.full_name, n.std_family_name)) AS family
-    FROM winners AS n
-    JOIN pg_temp.gold_winner AS w USING (global_customer_id)
+    FROM pg_temp.gold_winner AS w
+    LEFT JOIN winners AS n USING (global_customer_id)
     JOIN source_sets AS s USING (source_set)
 )
 SELECT s.global_customer_id,

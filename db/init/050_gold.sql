@@ -491,12 +491,13 @@ COMMENT ON COLUMN gold.customer_change_events.event_seq IS 'The change_id. Has g
 COMMENT ON COLUMN gold.customer_change_events.event_type IS 'INSERT, SPLIT: new_values is the whole row (SPLIT: out of related_customer_id). UPDATE: old and new of the changed columns. MERGE: the row went, related_customer_id is the survivor. DELETE: the row went.';
 COMMENT ON COLUMN gold.customer_change_events.changed_attributes IS 'UPDATE: the columns of gold.dim_customers that changed, the keys of old_values and new_values.';
 
-CREATE AGGREGATE gold.merged_values(jsonb) (SFUNC = pg_catalog.jsonb_concat, STYPE = jsonb, INITCOND = '{}');
+CREATE AGGREGATE gold.merged_values(jsonb) (
+    SFUNC = pg_catalog.jsonb_concat, STYPE = jsonb, INITCOND = '{}', PARALLEL = SAFE);
 COMMENT ON AGGREGATE gold.merged_values(jsonb) IS 'The keys of all objects; of equal keys the later one counts. Give it an ORDER BY.';
 
 CREATE FUNCTION gold.replayed_customers(up_to bigint DEFAULT NULL)
 RETURNS TABLE (global_customer_id uuid, meaning jsonb, created_at timestamptz, updated_at timestamptz)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     WITH lives AS (
         -- a life begins with the last event that made the customer, or that removed it

@@ -63,7 +63,7 @@ class Teller:
         if before is None and customer in self.gone:
             self.world.resurrect(customer)
             self.gone.discard(customer)
-        self.world.put(record, customer if before is None else None, **values)  # type: ignore[arg-type]
+        self.world.put(record, customer if before is None else None, **values)
         if before is None:
             self.owner[record] = customer
         elif customer != before and customer in self.owner.values():

@@ -218,6 +218,14 @@ def test_which_value_wins(
     assert {column: golden[column] for column in expected} == expected
 
 
+def test_a_customer_without_any_usable_value_is_still_a_customer(world: World) -> None:
+    world.put("sales:1", "ann", email="n/a", std_email=None)
+    world.run()
+    golden = world.golden("ann")
+    assert golden is not None
+    assert (golden["canonical_email"], golden["record_count"]) == (None, 1)
+
+
 @pytest.mark.parametrize("rule", ["source_priority", "most_recent", "most_frequent", "longest"])
 def test_the_order_of_arrival_changes_nothing(world: World, rule: str) -> None:
     """Each customer has the same records, put in another order and in other batches."""
