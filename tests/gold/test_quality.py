@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from gold import run_golden_customers
 from mdm.errors import PublishHeld
 
 from .conftest import World, make_config
@@ -206,6 +208,15 @@ def test_a_delivery_that_lost_a_field_holds_the_run(world: World) -> None:
     fill(world, 30, city="York")
     with pytest.raises(PublishHeld, match="source sales lost the field email"):
         world.run()
+
+
+def test_nothing_holds_a_run_that_a_person_asked_for(world: World) -> None:
+    fill(world, 30, email="a@a.com")
+    world.run()
+    for number in range(30):
+        world.delete(f"sales:{number}")
+    run_golden_customers.run(world.conn, replace(world.context(), guarded=False))
+    assert world.rows("SELECT count(*) FROM gold.dim_customers") == [(0,)]
 
 
 def test_a_small_source_may_lose_everything(world: World) -> None:
