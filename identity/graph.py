@@ -128,8 +128,10 @@ def read_graph(conn: Connection, *, merge_flagged: bool) -> Graph:
         joining |= scored.kind == FLAG_REVIEW
     links = scored.where(joining).joined_with(_equal_data(own))
 
-    code = np.unique(np.concatenate([links.left, links.right, *words["SAME"]]))
     slot = np.full(own.base + len(own.record), -1, dtype=np.int64)
+    for linked in (links.left, links.right, *words["SAME"]):
+        slot[linked] = 0
+    code = (slot == 0).nonzero()[0]
     slot[code] = np.arange(len(code))
     same = slot[words["SAME"][0]], slot[words["SAME"][1]]
     component = _components(
@@ -281,9 +283,12 @@ def _ranks(conn: Connection, own: OwnNodes, code: Ints) -> Ints:
     place = np.full(own.base, -1, dtype=np.int64)
     place[rows["profile"]] = np.arange(len(rows))
     halves = np.ascontiguousarray(rows["fingerprint"]).view(">u8").reshape(-1, 2)
-    of_node = halves[place[own.profile_of(code)]]
+    high, low = halves[place[own.profile_of(code)]].astype(np.uint64).T
+    order = np.argsort(high)
+    if (high[order][1:] == high[order][:-1]).any():  # nodes of one profile, or a rare chance
+        order = np.lexsort((code, low, high))
     rank = np.empty(len(code), dtype=np.int64)
-    rank[np.lexsort((code, of_node[:, 1], of_node[:, 0]))] = np.arange(len(code))
+    rank[order] = np.arange(len(code))
     return rank
 
 
