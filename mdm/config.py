@@ -112,8 +112,8 @@ class Matching(Section):
     """How pairs are found, scored and decided. The defaults hold for all data."""
 
     model: Literal["probabilistic", "rules"] = "probabilistic"
-    auto_merge: Share = 0.90
-    review: Share = 0.50
+    auto_merge: Share = 0.60
+    review: Share = 0.20
     always_match: tuple[tuple[str, ...], ...] = ()
     never_match: tuple[tuple[str, ...], ...] = ()
     blocking: tuple[str, ...] | None = None
