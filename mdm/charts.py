@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from mdm.evaluation import Evaluation
 
 _ENDINGS = (".png", ".svg")
 _FOUND, _TRUTH = "#1f5f8b", "#b35900"
+_FOR, _AGAINST = "#2e7d4f", "#a83232"
 
 
 def check(path: Path) -> None:
@@ -32,6 +35,29 @@ def draw_evaluation(evaluation: Evaluation, path: Path) -> None:
     left, right = figure.subplots(1, 2)
     _precision_recall(left, evaluation)
     _reliability(right, evaluation)
+    save(figure, path)
+
+
+def draw_waterfall(steps: Sequence[tuple[str, float]], title: str, path: Path) -> None:
+    """Write a chart of bits of evidence added up step by step, with their sum last, to ``path``."""
+    figure = _figure(max(6.0, 0.95 * len(steps)), 4.6)
+    axes = figure.subplots()
+    ends = list(accumulate(bits for _, bits in steps))
+    starts = [0.0, *ends[:-1]]
+    for place, ((_, bits), start) in enumerate(zip(steps, starts, strict=True)):
+        axes.bar(place, bits, bottom=start, color=_FOR if bits >= 0 else _AGAINST, width=0.7)
+        axes.annotate(
+            f"{bits:+.1f}",
+            (place, max(start, start + bits)),
+            textcoords="offset points",
+            xytext=(0, 3),
+            ha="center",
+            fontsize=8,
+        )
+    axes.bar(len(steps), ends[-1], color=_FOUND, width=0.7)
+    axes.axhline(0.0, color="black", linewidth=0.8)
+    axes.set_xticks(range(len(steps) + 1), [*(name for name, _ in steps), "sum"], fontsize=7)
+    axes.set(ylabel="bits (log2 odds of one customer)", title=title)
     save(figure, path)
 
 

@@ -1,0 +1,86 @@
+-- Explaining: what the tables know about two records, or about one customer. Reads only.
+
+-- name: record
+-- One record: its profile and customer, if it has them; no row for one that is not live.
+SELECT i.source, i.source_record_id, i.profile_id, m.global_customer_id, m.decision AS held_by
+FROM staging.identity_inputs AS i
+LEFT JOIN identity.customer_identity_map AS m USING (record_id)
+WHERE i.source = :source AND i.source_record_id = :record;
+
+-- name: profiles
+-- The wanted profiles in the order of their fingerprints.
+SELECT profile_id, fingerprint::text AS fingerprint, given_name, middle_name, family_name,
+       name_suffix, organisation, email, phone, date_of_birth::text AS date_of_birth, gender, street,
+       city, region, postcode, country, tax_id, customer_number, extra::text AS extra
+FROM staging.profiles
+WHERE profile_id = ANY (:profile_ids)
+ORDER BY fingerprint;
+
+-- name: stored_score
+-- The score on record for two profiles: one row or none.
+SELECT c.match_probability, c.match_weight, c.decision, c.model_id, c.rule_id, r.name AS rule
+FROM staging.identity_match_candidates AS c
+LEFT JOIN staging.blocking_rules AS r USING (rule_id)
+WHERE c.profile_id_l = least(CAST(:left AS bigint), :right)
+  AND c.profile_id_r = greatest(CAST(:left AS bigint), :right);
+
+-- name: blocking
+-- One row per blocking rule in use: keys of each side, keys in common, and the largest block of those
+-- with what was done about it.
+SELECT r.rule_id, r.name,
+       count(*) FILTER (WHERE k.profile_id = :left) AS left_n,
+       count(*) FILTER (WHERE k.profile_id = :right) AS right_n,
+       (SELECT count(DISTINCT a.key) FROM staging.blocking_keys AS a
+        JOIN staging.blocking_keys AS b USING (key)
+        WHERE a.profile_id = :left AND b.profile_id = :right AND a.rule_id = r.rule_id) AS shared_n,
+       (SELECT format('%s profiles, %s', max(o.profile_n), min(o.action))
+        FROM staging.blocking_keys AS a
+        JOIN staging.blocking_keys AS b USING (key)
+        JOIN staging.oversized_blocks AS o USING (key)
+        WHERE a.profile_id = :left AND b.profile_id = :right AND a.rule_id = r.rule_id
+        HAVING count(*) > 0) AS cut
+FROM staging.blocking_rules AS r
+LEFT JOIN staging.blocking_keys AS k ON k.rule_id = r.rule_id AND k.profile_id IN (:left, :right)
+GROUP BY r.rule_id, r.name
+ORDER BY r.rule_id;
+
+-- name: current_model
+-- The pinned model, if there is one.
+SELECT version, kind, parameters FROM ops.match_models WHERE is_current;
+
+-- name: steward_word
+-- The live decision of a steward on two records, if there is one.
+SELECT d.decision_id, d.verdict, d.steward, d.reason
+FROM identity.live_link_decisions AS d
+WHERE (d.source_l, d.source_record_id_l, d.source_r, d.source_record_id_r)
+      IN ((:source_l, :record_l, :source_r, :record_r), (:source_r, :record_r, :source_l, :record_l));
+
+-- name: members
+-- One row per record of a customer.
+SELECT m.source, m.source_record_id, m.profile_id, m.decision AS held_by
+FROM identity.customer_identity_map AS m
+WHERE m.global_customer_id = :customer_id
+ORDER BY m.source, m.source_record_id;
+
+-- name: inner_pairs
+-- One row per scored pair of profiles of one customer.
+SELECT c.profile_id_l, c.profile_id_r, c.match_probability, c.match_weight, c.decision
+FROM staging.identity_match_candidates AS c
+WHERE c.profile_id_l = ANY (:profile_ids) AND c.profile_id_r = ANY (:profile_ids)
+ORDER BY c.match_weight DESC, c.profile_id_l, c.profile_id_r;
+
+-- name: inner_decisions
+-- One row per live steward decision between records of one customer.
+SELECT d.decision_id, d.verdict, d.source_l, d.source_record_id_l, d.source_r, d.source_record_id_r,
+       d.steward, d.reason
+FROM identity.live_link_decisions AS d
+JOIN identity.customer_identity_map AS l
+  ON l.source = d.source_l AND l.source_record_id = d.source_record_id_l
+JOIN identity.customer_identity_map AS r
+  ON r.source = d.source_r AND r.source_record_id = d.source_record_id_r
+WHERE l.global_customer_id = :customer_id AND r.global_customer_id = :customer_id
+ORDER BY d.decision_id;
+
+-- name: resolve
+-- The live customer that an id stands for today; NULL for none.
+SELECT identity.resolve(:customer_id);
