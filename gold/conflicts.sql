@@ -37,7 +37,7 @@ WITH disagreements AS (
     FROM pg_temp.gold_member AS m
     GROUP BY m.global_customer_id
 ), disputed AS MATERIALIZED (
-    SELECT d.*, m.source, m.std_name, m.email, m.phone, m.date_of_birth, m.gender, m.std_street,
+    SELECT d.*, m.source_mask, m.std_name, m.email, m.phone, m.date_of_birth, m.gender, m.std_street,
            m.std_city, m.std_region, m.postcode, m.country, m.std_tax_id, m.std_customer_number,
            m.std_organisation, m.std_extra
     FROM disagreements AS d
@@ -47,36 +47,44 @@ WITH disagreements AS (
        OR d.postcode_differs OR d.country_differs OR d.tax_id_differs OR d.customer_number_differs
        OR d.organisation_differs OR d.extra_may_differ
 ), sightings AS (
-    SELECT global_customer_id, 'full_name' AS attribute, std_name AS value, source FROM disputed WHERE full_name_differs
-    UNION SELECT global_customer_id, 'email', email, source FROM disputed WHERE email_differs
-    UNION SELECT global_customer_id, 'phone', phone, source FROM disputed WHERE phone_differs
-    UNION SELECT global_customer_id, 'date_of_birth', CAST(date_of_birth AS text), source
+    SELECT global_customer_id, 'full_name' AS attribute, std_name AS value, source_mask FROM disputed WHERE full_name_differs
+    UNION ALL SELECT global_customer_id, 'email', email, source_mask FROM disputed WHERE email_differs
+    UNION ALL SELECT global_customer_id, 'phone', phone, source_mask FROM disputed WHERE phone_differs
+    UNION ALL SELECT global_customer_id, 'date_of_birth', CAST(date_of_birth AS text), source_mask
           FROM disputed WHERE date_of_birth_differs
-    UNION SELECT global_customer_id, 'gender', gender, source FROM disputed WHERE gender_differs
-    UNION SELECT global_customer_id, 'street', std_street, source FROM disputed WHERE street_differs
-    UNION SELECT global_customer_id, 'city', std_city, source FROM disputed WHERE city_differs
-    UNION SELECT global_customer_id, 'region', std_region, source FROM disputed WHERE region_differs
-    UNION SELECT global_customer_id, 'postcode', postcode, source FROM disputed WHERE postcode_differs
-    UNION SELECT global_customer_id, 'country', country, source FROM disputed WHERE country_differs
-    UNION SELECT global_customer_id, 'tax_id', std_tax_id, source FROM disputed WHERE tax_id_differs
-    UNION SELECT global_customer_id, 'customer_number', std_customer_number, source
+    UNION ALL SELECT global_customer_id, 'gender', gender, source_mask FROM disputed WHERE gender_differs
+    UNION ALL SELECT global_customer_id, 'street', std_street, source_mask FROM disputed WHERE street_differs
+    UNION ALL SELECT global_customer_id, 'city', std_city, source_mask FROM disputed WHERE city_differs
+    UNION ALL SELECT global_customer_id, 'region', std_region, source_mask FROM disputed WHERE region_differs
+    UNION ALL SELECT global_customer_id, 'postcode', postcode, source_mask FROM disputed WHERE postcode_differs
+    UNION ALL SELECT global_customer_id, 'country', country, source_mask FROM disputed WHERE country_differs
+    UNION ALL SELECT global_customer_id, 'tax_id', std_tax_id, source_mask FROM disputed WHERE tax_id_differs
+    UNION ALL SELECT global_customer_id, 'customer_number', std_customer_number, source_mask
           FROM disputed WHERE customer_number_differs
-    UNION SELECT global_customer_id, 'organisation', std_organisation, source
+    UNION ALL SELECT global_customer_id, 'organisation', std_organisation, source_mask
           FROM disputed WHERE organisation_differs
-    UNION SELECT d.global_customer_id, x.key, x.value, d.source
+    UNION ALL SELECT d.global_customer_id, x.key, x.value, d.source_mask
           FROM disputed AS d
           CROSS JOIN LATERAL jsonb_each_text(d.std_extra) AS x
           JOIN gold.golden_attributes AS a ON a.attribute = x.key AND a.is_extra
           WHERE d.extra_may_differ
 ), voices AS (
-    SELECT global_customer_id, attribute, value, array_sort(array_agg(source COLLATE "C")) AS sources
+    SELECT global_customer_id, attribute, value, CAST(bit_or(source_mask) AS text) AS source_set
     FROM sightings
     WHERE value IS NOT NULL
     GROUP BY global_customer_id, attribute, value
+), source_sets AS (
+    -- a few sets of sources serve all values
+    SELECT s.source_set, jsonb_agg(r.source ORDER BY r.source COLLATE "C") AS sources
+    FROM (SELECT source_set FROM voices GROUP BY source_set) AS s
+    JOIN unnest(CAST(:sources AS text[])) WITH ORDINALITY AS r (source, rank)
+      ON substr(s.source_set, CAST(r.rank AS integer), 1) = '1'
+    GROUP BY s.source_set
 ), found AS (
     SELECT global_customer_id, attribute, CAST(count(*) AS integer) AS value_n,
            jsonb_object_agg(value, sources) AS "values"
     FROM voices
+    JOIN source_sets USING (source_set)
     GROUP BY global_customer_id, attribute
     HAVING count(*) > 1
 )

@@ -30,7 +30,8 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
         bulk.execute(conn, "ANALYZE pg_temp.gold_touched")
         members.read(conn, ctx.config, everyone=False)
     members.drop(conn, "gold_found")
-    found = conn.execute(query(_FILE, "create_found")).rowcount
+    sources = members.sources_in_order(conn, ctx.config)
+    found = conn.execute(query(_FILE, "create_found"), {"sources": sources}).rowcount
     bulk.execute(conn, "ANALYZE pg_temp.gold_found (global_customer_id, attribute)")
     moment = {"as_of": ctx.as_of, "run_id": ctx.run_id}
     closed = conn.execute(query(_FILE, "close_conflicts"), moment).rowcount
