@@ -68,12 +68,9 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
         yield f"{counts.unlabelled:,} records of the warehouse are not in the truth; not counted"
     yield from evaluation.notes
     yield ""
-    yield "                  precision   recall       F1"
+    yield f"  {'':<12}{'precision':>10}{'recall':>10}{'F1':>10}"
     for name, quality in (("pairs", evaluation.pairwise), ("B³", evaluation.b_cubed)):
-        figures = (quality.precision, quality.recall, quality.f1)
-        yield f"  {name:<14}" + "".join(f"{figure:>9.4f}" for figure in figures).replace(
-            " ", "  ", 1
-        )
+        yield (f"  {name:<12}{quality.precision:>10.4f}{quality.recall:>10.4f}{quality.f1:>10.4f}")
     yield ""
     yield f"True pairs  {counts.true_pairs:>12,}   found {counts.correct_pairs:,}, lost in"
     yield from _steps(
