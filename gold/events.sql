@@ -23,4 +23,3 @@ SELECT p.change_id, p.run_id, p.change_type, p.global_customer_id, p.related_cus
             ELSE coalesce(p.next_old_row, gold.meaning(d)) END
 FROM pending AS p
 LEFT JOIN gold.dim_customers AS d USING (global_customer_id)
-ORDER BY p.change_id

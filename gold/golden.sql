@@ -496,6 +496,7 @@ SELECT :run_id, :as_of,
 FROM merged AS m
 LEFT JOIN splits AS s USING (global_customer_id)
 WHERE m.action = 'INSERT' OR cardinality(m.changed_columns) > 0
+ORDER BY m.global_customer_id
 
 -- name: remove_vanished
 -- Take out of gold the touched customers that have no record any more: merged into another, or gone.
