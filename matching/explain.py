@@ -102,7 +102,7 @@ def explain_pair(conn: Connection, config: Config, left: str, right: str) -> Pai
         right_customer=other.global_customer_id,
         same_profile=ids[0] == ids[1],
         steward=_steward(conn, one, other),
-        found_by=None if stored is None else stored.rule or "inside a proposed group",
+        found_by=None if stored is None else stored.found_by,
         stored=None
         if stored is None
         else {

@@ -17,8 +17,10 @@ WHERE profile_id = ANY (:profile_ids)
 ORDER BY fingerprint;
 
 -- name: stored_score
--- The score on record for two profiles: one row or none.
-SELECT c.match_probability, c.match_weight, c.decision, c.model_id, c.rule_id, r.name AS rule
+-- The score on record for two profiles with what brought them together: one row or none.
+SELECT c.match_probability, c.match_weight, c.decision,
+       coalesce(r.name, CASE WHEN c.rule_id > 0 THEN 'a block too large, cut by a further attribute'
+                             ELSE 'a proposed group or an exact rule' END) AS found_by
 FROM staging.identity_match_candidates AS c
 LEFT JOIN staging.blocking_rules AS r USING (rule_id)
 WHERE c.profile_id_l = least(CAST(:left AS bigint), :right)
@@ -26,23 +28,26 @@ WHERE c.profile_id_l = least(CAST(:left AS bigint), :right)
 
 -- name: blocking
 -- One row per blocking rule in use: keys of each side, keys in common, and the largest block of those
--- with what was done about it.
-SELECT r.rule_id, r.name,
-       count(*) FILTER (WHERE k.profile_id = :left) AS left_n,
-       count(*) FILTER (WHERE k.profile_id = :right) AS right_n,
-       (SELECT count(DISTINCT a.key) FROM staging.blocking_keys AS a
-        JOIN staging.blocking_keys AS b USING (key)
-        WHERE a.profile_id = :left AND b.profile_id = :right AND a.rule_id = r.rule_id) AS shared_n,
-       (SELECT format('%s profiles, %s', max(o.profile_n), min(o.action))
-        FROM staging.blocking_keys AS a
-        JOIN staging.blocking_keys AS b USING (key)
-        JOIN staging.oversized_blocks AS o USING (key)
-        WHERE a.profile_id = :left AND b.profile_id = :right AND a.rule_id = r.rule_id
-        HAVING count(*) > 0) AS cut
-FROM staging.blocking_rules AS r
-LEFT JOIN staging.blocking_keys AS k ON k.rule_id = r.rule_id AND k.profile_id IN (:left, :right)
-GROUP BY r.rule_id, r.name
-ORDER BY r.rule_id;
+-- with what was done about it. Reads the keys once: there is no index by profile.
+WITH own AS MATERIALIZED (
+    SELECT k.profile_id, k.rule_id, k.key
+    FROM staging.blocking_keys AS k
+    WHERE k.profile_id IN (:left, :right)
+), shared AS (
+    SELECT l.rule_id, count(DISTINCT l.key) AS n,
+           max(o.profile_n || ' profiles, ' || o.action) AS cut
+    FROM own AS l
+    JOIN own AS r ON r.key = l.key AND r.profile_id = :right
+    LEFT JOIN staging.oversized_blocks AS o ON o.key = l.key
+    WHERE l.profile_id = :left
+    GROUP BY l.rule_id
+)
+SELECT b.rule_id, b.name, coalesce(s.n, 0) AS shared_n, s.cut,
+       (SELECT count(*) FROM own AS o WHERE o.rule_id = b.rule_id AND o.profile_id = :left) AS left_n,
+       (SELECT count(*) FROM own AS o WHERE o.rule_id = b.rule_id AND o.profile_id = :right) AS right_n
+FROM staging.blocking_rules AS b
+LEFT JOIN shared AS s USING (rule_id)
+ORDER BY b.rule_id;
 
 -- name: current_model
 -- The pinned model, if there is one.
