@@ -34,6 +34,7 @@ class Target:
     source: str
     change_seq: int
     run_id: int
+    options: str = "FORMAT csv"
 
 
 def stage_current_rows(
@@ -114,4 +115,4 @@ def _as_csv(frame: pl.DataFrame, target: Target) -> bytes:
 def _write(conn: Connection, target: Target, rows: bytes) -> None:
     if rows:
         columns = (*_KEYS, *RECORD_COLUMNS, "source", "is_deleted", "change_seq", "run_id")
-        bulk.copy_in(conn, target.table, columns, io.BytesIO(rows))
+        bulk.copy_in(conn, target.table, columns, io.BytesIO(rows), options=target.options)

@@ -12,13 +12,13 @@ SELECT coalesce(max(change_seq), 0) FROM staging.records
 SELECT nextval('staging.change_seq')
 
 -- name: find_changed_records
--- Temporary: one row per record that changed after :consumed, with the fingerprint of its profile
+-- Temporary: one row per record that changed after :consumed: its input and the fingerprint of its profile
 -- (null for a tombstone). The fingerprint is 128 bits of SHA-256 over PostgreSQL's own text of the
 -- row, which quotes what it must and tells null from empty; the date is a number, because its text
 -- depends on the session.
 DROP TABLE IF EXISTS pg_temp.changed_records;
 CREATE TEMPORARY TABLE changed_records ON COMMIT DROP AS
-SELECT record_id, is_deleted, change_seq,
+SELECT record_id, source, source_record_id, event_at, is_deleted, change_seq,
        CASE WHEN NOT is_deleted THEN
            CAST(encode(substring(sha256(convert_to(CAST(ROW(
                std_name, std_given_name, std_middle_name, std_family_name, std_name_suffix,
@@ -29,7 +29,7 @@ SELECT record_id, is_deleted, change_seq,
        END AS fingerprint
 FROM staging.records
 WHERE change_seq > :consumed;
-ANALYZE pg_temp.changed_records;
+ANALYZE pg_temp.changed_records (record_id, fingerprint, is_deleted);
 SELECT count(*) FROM pg_temp.changed_records
 
 -- name: find_left_profiles
@@ -64,25 +64,47 @@ JOIN staging.records AS records USING (record_id)
 ORDER BY found.record_id
 ON CONFLICT (fingerprint) DO NOTHING
 
--- name: add_inputs
+-- name: add_first_profiles
+-- The first profiles of all. The list of records is narrow and has statistics, so PostgreSQL hashes
+-- it and lets the wide rows pass by once; an order would make it sort them.
+DROP TABLE IF EXISTS pg_temp.first_records;
+CREATE TEMPORARY TABLE first_records ON COMMIT DROP AS
+SELECT min(record_id) AS record_id, fingerprint, count(*) AS record_n
+FROM pg_temp.changed_records
+WHERE NOT is_deleted
+GROUP BY fingerprint;
+ANALYZE pg_temp.first_records (record_id);
+INSERT INTO staging.profiles
+    (fingerprint, record_n, change_seq,
+     name, given_name, middle_name, family_name, name_suffix, organisation, email, phone,
+     date_of_birth, gender, street, city, region, postcode, country, tax_id, customer_number,
+     extra)
+SELECT found.fingerprint, found.record_n, :change_seq,
+       records.std_name, records.std_given_name, records.std_middle_name, records.std_family_name,
+       records.std_name_suffix, records.std_organisation, records.std_email, records.std_phone,
+       records.std_date_of_birth, records.std_gender, records.std_street, records.std_city,
+       records.std_region, records.std_postcode, records.std_country, records.std_tax_id,
+       records.std_customer_number, records.std_extra
+FROM staging.records AS records
+JOIN pg_temp.first_records AS found USING (record_id)
+
+-- name: add_first_inputs
 -- The first inputs of all: nothing to compare with.
 INSERT INTO staging.identity_inputs
     (record_id, source, source_record_id, profile_id, event_at, change_seq)
-SELECT records.record_id, records.source, records.source_record_id, profiles.profile_id,
-       records.event_at, records.change_seq
+SELECT changed.record_id, changed.source, changed.source_record_id, profiles.profile_id,
+       changed.event_at, changed.change_seq
 FROM pg_temp.changed_records AS changed
-JOIN staging.records AS records USING (record_id)
-JOIN staging.profiles AS profiles ON profiles.fingerprint = changed.fingerprint
+JOIN staging.profiles AS profiles USING (fingerprint)
 
 -- name: merge_inputs
 -- Each changed record's input shows its present profile; that of a tombstone goes.
 MERGE INTO staging.identity_inputs AS inputs
 USING (
-    SELECT records.record_id, records.source, records.source_record_id, profiles.profile_id,
-           records.event_at, records.change_seq
+    SELECT changed.record_id, changed.source, changed.source_record_id, profiles.profile_id,
+           changed.event_at, changed.change_seq
     FROM pg_temp.changed_records AS changed
-    JOIN staging.records AS records USING (record_id)
-    LEFT JOIN staging.profiles AS profiles ON profiles.fingerprint = changed.fingerprint
+    LEFT JOIN staging.profiles AS profiles USING (fingerprint)
 ) AS present
 ON inputs.record_id = present.record_id
 WHEN MATCHED AND present.profile_id IS NULL THEN DELETE

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult
 
 from db.queries import query
-from mdm.phases import PhaseReport, RunContext
+from mdm.phases import Bar, PhaseReport, RunContext
+from staging.bulk_load import without_indexes
 
 _FILE = "staging/identity_inputs.sql"
 
@@ -27,29 +28,44 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     if consumed == present and not ctx.full:
         return PhaseReport(rows_in=0, rows_out=0)
     is_first = consumed is None
-    with ctx.progress("making profiles", 5, "steps") as bar:
+    with ctx.progress("making profiles", 4, "steps") as bar:
         since = -1 if is_first or ctx.full else consumed
         changed = _do(conn, "find_changed_records", consumed=since).scalar_one()
         bar.update()
         number = _do(conn, "take_change_number").scalar_one()
-        _do(conn, "find_left_profiles")
-        added = _do(conn, "add_profiles", change_seq=number).rowcount
-        bar.update()
-        _do(conn, "add_inputs" if is_first else "merge_inputs")
-        bar.update()
-        if ctx.full:
-            _do(conn, "drop_inputs_of_nobody")
-        if not is_first:
-            _do(conn, "touch_all_profiles" if ctx.full else "touch_present_profiles")
-            _do(conn, "recount_profiles")
-        bar.update()
-        retired = 0 if is_first else _do(conn, "retire_profiles", change_seq=number).rowcount
-        bar.update()
+        made = _make_first if is_first else _make_changed
+        detail = made(conn, number, full=ctx.full, bar=bar)
     _do(conn, "mark_consumed", consumed=present, run_id=ctx.run_id)
     if is_first:
         _do(conn, "analyze")
-    detail = {"profiles_added": added, "profiles_retired": retired}
     return PhaseReport(rows_in=changed, rows_out=changed, detail=detail)
+
+
+def _make_first(conn: Connection, number: int, *, full: bool, bar: Bar) -> dict[str, int]:
+    """Fills the empty layer: there is nothing to compare with, and `full` changes nothing."""
+    with without_indexes(conn, "staging.profiles", "staging.identity_inputs"):
+        added = _do(conn, "add_first_profiles", change_seq=number).rowcount
+        bar.update()
+        _do(conn, "add_first_inputs")
+        bar.update()
+    bar.update()
+    return {"profiles_added": added, "profiles_retired": 0}
+
+
+def _make_changed(conn: Connection, number: int, *, full: bool, bar: Bar) -> dict[str, int]:
+    """Brings the layer up to date for the changed records, with `full` for all there is."""
+    _do(conn, "find_left_profiles")
+    added = _do(conn, "add_profiles", change_seq=number).rowcount
+    _do(conn, "merge_inputs")
+    bar.update()
+    if full:
+        _do(conn, "drop_inputs_of_nobody")
+    _do(conn, "touch_all_profiles" if full else "touch_present_profiles")
+    _do(conn, "recount_profiles")
+    bar.update()
+    retired = _do(conn, "retire_profiles", change_seq=number).rowcount
+    bar.update()
+    return {"profiles_added": added, "profiles_retired": retired}
 
 
 def _do(conn: Connection, name: str, **values: object) -> CursorResult[Any]:

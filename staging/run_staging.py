@@ -20,6 +20,7 @@ from mdm.config import Source
 from mdm.errors import ConfigError
 from mdm.phases import PhaseReport, RunContext
 from staging.batches import Target, stage_current_rows
+from staging.bulk_load import first_load_of_records
 from staging.mapping import FieldMapping
 from staging.phones import UnknownRegion
 from staging.rules import rules_digest
@@ -49,6 +50,11 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     repeat: without a change nothing is read. The counts of what happened to values go to
     ops.standardisation_counts and into the report.
     """
+    with first_load_of_records(conn) as is_bare:
+        return _stage_sources(conn, ctx, is_bare=is_bare)
+
+
+def _stage_sources(conn: Connection, ctx: RunContext, *, is_bare: bool) -> PhaseReport:
     changed = set(_do(conn, "sources_changed").scalars())
     digests = {row.layer: row.config_hash for row in _do(conn, "consumed_rules")}
     detail: dict[str, Any] = {}
@@ -57,7 +63,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
         digest = rules_digest(ctx.config, source)
         whole = ctx.full or digests.get(f"records:{name}") != digest
         if whole or name in changed:
-            changes, counts = _stage_source(conn, ctx, name, source, whole=whole)
+            changes, counts = _stage_source(conn, ctx, name, source, whole=whole, is_bare=is_bare)
             _do(conn, "mark_rules", layer=f"records:{name}", run_id=ctx.run_id, config_hash=digest)
             total.update(asdict(changes))
             if any(asdict(changes).values()):
@@ -67,7 +73,13 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
 
 
 def _stage_source(
-    conn: Connection, ctx: RunContext, name: str, source: Source, *, whole: bool
+    conn: Connection,
+    ctx: RunContext,
+    name: str,
+    source: Source,
+    *,
+    whole: bool,
+    is_bare: bool,
 ) -> tuple[_Changes, Counts]:
     """The changes to the records of one source, and what happened to their values."""
     if not _do(conn, "source_table_exists", table=source.table).scalar_one():
@@ -87,6 +99,7 @@ def _stage_source(
         source=name,
         change_seq=_do(conn, "take_change_number").scalar_one(),
         run_id=ctx.run_id,
+        options="FORMAT csv, FREEZE" if is_bare else "FORMAT csv",
     )
     mapping = FieldMapping(source.fields)
     batches = _do(conn, "batches").all()
