@@ -28,6 +28,7 @@ _COMMANDS = {
     "explain": "mdm.commands.explain",
     "train": "mdm.commands.models",
     "models": "mdm.commands.models",
+    "why": "mdm.commands.why",
     "check": "mdm.commands.check",
     "services": "mdm.commands.services",
     "overrides": "mdm.commands.steward",
