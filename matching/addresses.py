@@ -18,11 +18,11 @@ from matching.comparisons import (
     ABSENT,
     WORKERS,
     Levels,
-    _edits,
-    _shared,
-    _split,
     compare_category,
     compare_text,
+    edit_distances,
+    equal_codes,
+    split_equal,
 )
 from matching.encode import Codes, Column, group_codes
 from matching.vocabulary import spellings, words
@@ -59,7 +59,7 @@ def _street_table(values: list[str]) -> dict[str, object]:
 
 def compare_street(column: Column, left: Codes, right: Codes) -> Levels:
     """Levels of street lines; house numbers must agree for the two upper ones."""
-    levels, todo = _split(column, left, right, STREET_EXACT)
+    levels, todo = split_equal(column, left, right, STREET_EXACT)
     if not todo.size:
         return levels
     table = column.derive("street_table", _street_table)
@@ -71,17 +71,19 @@ def compare_street(column: Column, left: Codes, right: Codes) -> Levels:
             names_a,
             names_b,
             scorer=fuzz.token_sort_ratio,
-            score_cutoff=80,
+            score_cutoff=75,
             dtype=np.uint8,
             workers=WORKERS,
         )
         > 0
     )
-    same_name = _shared(table["name"][a], table["name"][b])
+    same_name = equal_codes(table["name"][a], table["name"][b])
     number_a, number_b = table["number"][a], table["number"][b]
     last_a, last_b = table["last_number"][a], table["last_number"][b]
     same_number = (
-        _shared(number_a, number_b) | _shared(number_a, last_b) | _shared(last_a, number_b)
+        equal_codes(number_a, number_b)
+        | equal_codes(number_a, last_b)
+        | equal_codes(last_a, number_b)
     )
     # A building or a town may stand before or behind the street: then one name contains the other.
     unsure = np.flatnonzero(same_number & ~alike)
@@ -103,7 +105,7 @@ def compare_street(column: Column, left: Codes, right: Codes) -> Levels:
     found[close_name] = STREET_NAME
     found[close_name & no_number] = STREET_NAME_ONLY
     found[close_name & same_number] = STREET_CLOSE
-    found[_shared(table["normal"][a], table["normal"][b]) & ~no_number] = STREET_EXACT
+    found[equal_codes(table["normal"][a], table["normal"][b]) & ~no_number] = STREET_EXACT
     levels[todo] = found
     return levels
 
@@ -125,13 +127,13 @@ def _postcode_areas(values: list[str]) -> Codes:
 
 def compare_postcode(column: Column, left: Codes, right: Codes, street: Levels) -> Levels:
     """Levels of postcodes given the street level: exact, typo, same area, different."""
-    levels, todo = _split(column, left, right, POSTCODE_EXACT)
+    levels, todo = split_equal(column, left, right, POSTCODE_EXACT)
     if todo.size:
         a, b = left[todo], right[todo]
         areas = column.derive("postcode_areas", _postcode_areas)
         found = np.full(len(todo), POSTCODE_DIFFERENT, dtype=np.int8)
-        found[_shared(areas[a], areas[b])] = POSTCODE_AREA
-        found[_edits(column, a, b, most=1) <= 1] = POSTCODE_TYPO
+        found[equal_codes(areas[a], areas[b])] = POSTCODE_AREA
+        found[edit_distances(column, a, b, most=1) <= 1] = POSTCODE_TYPO
         levels[todo] = found
     same_street = street >= STREET_CLOSE
     levels[same_street & (levels == POSTCODE_EXACT)] = POSTCODE_SAME_STREET

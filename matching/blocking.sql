@@ -4,7 +4,7 @@
 -- name: drop_work
 -- Remove the work tables of this or of an interrupted run.
 DROP TABLE IF EXISTS staging.blocking_work_keys, staging.blocking_work_blocks,
-    staging.blocking_work_members, staging.blocking_work_pairs;
+    staging.blocking_work_members, staging.blocking_work_refined, staging.blocking_work_pairs;
 
 -- name: fill
 -- One row: how many profiles there are and how many have each kind of strong evidence.
@@ -35,10 +35,10 @@ ANALYZE staging.blocking_work_keys;
 -- Likewise for the blocks.
 ANALYZE staging.blocking_work_blocks;
 
--- name: add_refined_keys
+-- name: create_refined_keys
 -- One row per member of a block over the cap and further attribute: the block cut by that attribute.
-INSERT INTO staging.blocking_work_keys (profile_id, rule_id, key)
-SELECT k.profile_id, k.rule_id, (k.key # hashtextextended(r.value, r.number))
+CREATE UNLOGGED TABLE staging.blocking_work_refined AS
+SELECT k.profile_id, k.rule_id, (k.key # hashtextextended(r.value, r.number)) AS key
 FROM staging.blocking_work_blocks AS b
 JOIN staging.blocking_work_keys AS k USING (key)
 JOIN staging.profiles AS p ON p.profile_id = k.profile_id
@@ -53,10 +53,14 @@ WHERE b.profile_n > :cap AND r.value IS NOT NULL;
 -- One row per refined key that two or more profiles share.
 INSERT INTO staging.blocking_work_blocks (key, rule_id, profile_n)
 SELECT k.key, min(k.rule_id), count(*)
-FROM staging.blocking_work_keys AS k
-WHERE NOT EXISTS (SELECT FROM staging.blocking_work_blocks AS b WHERE b.key = k.key)
+FROM staging.blocking_work_refined AS k
 GROUP BY k.key
 HAVING count(*) > 1;
+
+-- name: add_refined_keys
+-- The refined keys are keys from here on.
+INSERT INTO staging.blocking_work_keys (profile_id, rule_id, key)
+SELECT k.profile_id, k.rule_id, k.key FROM staging.blocking_work_refined AS k;
 
 -- name: count_pairs
 -- One row per block size: how many blocks and pairs it stands for, for the pair budget.
@@ -74,13 +78,23 @@ FROM staging.blocking_work_keys AS k
 JOIN staging.blocking_work_blocks AS b USING (key)
 WHERE b.profile_n <= :largest;
 
--- name: insert_pairs
+-- name: create_pairs
 -- One row per pair of profiles that share a block, with the first rule that found it.
-INSERT INTO staging.identity_match_candidates_blocked (profile_id_l, profile_id_r, rule_id)
-SELECT l.profile_id, r.profile_id, min(l.rule_id)
+CREATE UNLOGGED TABLE staging.blocking_work_pairs AS
+SELECT l.profile_id AS profile_id_l, r.profile_id AS profile_id_r, min(l.rule_id) AS rule_id
 FROM staging.blocking_work_members AS l
 JOIN staging.blocking_work_members AS r ON r.key = l.key AND r.profile_id > l.profile_id
 GROUP BY l.profile_id, r.profile_id;
+
+-- name: publish_pairs
+-- The pairs take their place by name, as copying millions of rows takes seconds.
+ALTER TABLE staging.blocking_work_pairs
+    ALTER COLUMN profile_id_l SET NOT NULL,
+    ALTER COLUMN profile_id_r SET NOT NULL,
+    ALTER COLUMN rule_id SET NOT NULL;
+DROP TABLE staging.identity_match_candidates_blocked;
+ALTER TABLE staging.blocking_work_pairs RENAME TO identity_match_candidates_blocked;
+COMMENT ON TABLE staging.identity_match_candidates_blocked IS 'One row per candidate pair of profiles (smaller id left) with the first rule that found it. Writer: matching (blocking).';
 
 -- name: clear
 -- Empty the outcome of the last blocking.

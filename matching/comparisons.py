@@ -11,8 +11,6 @@ String distances are rapidfuzz's (optimal string alignment and Jaro-Winkler), ov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import process
@@ -32,7 +30,7 @@ def blank_levels(size: int) -> Levels:
     return np.full(size, ABSENT, dtype=np.int8)
 
 
-def _edits(column: Column, left: Codes, right: Codes, *, most: int) -> NDArray[np.uint8]:
+def edit_distances(column: Column, left: Codes, right: Codes, *, most: int) -> NDArray[np.uint8]:
     """Edit distance of value pairs (optimal string alignment); ``most`` + 1 when it is more."""
     return process.cpdist(
         column.strings(left),
@@ -55,7 +53,7 @@ def _jaro_winkler(column: Column, left: Codes, right: Codes) -> NDArray[np.float
     )
 
 
-def _split(
+def split_equal(
     column: Column, left: Codes, right: Codes, exact: int
 ) -> tuple[Levels, NDArray[np.intp]]:
     """Levels with equal values set to ``exact``, and the positions that still need a comparison."""
@@ -65,11 +63,13 @@ def _split(
     return levels, np.flatnonzero(present & (left != right))
 
 
-def _lengths(values: list[str]) -> NDArray[np.int16]:
+def text_lengths(values: list[str]) -> NDArray[np.int16]:
+    """How many characters each value has."""
     return np.array([min(len(value), 999) for value in values], dtype=np.int16)
 
 
-def _shared(left: NDArray[np.int32], right: NDArray[np.int32]) -> Bools:
+def equal_codes(left: NDArray[np.int32], right: NDArray[np.int32]) -> Bools:
+    """Whether two codes are present and equal."""
     both: Bools = (left >= 0) & (left == right)
     return both
 
@@ -84,7 +84,7 @@ def _name_table(values: list[str]) -> dict[str, NDArray[np.generic]]:
     words = [value.split(" ") for value in values]
     return {
         "compact": group_codes(compact),
-        "length": _lengths(compact),
+        "length": text_lengths(compact),
         "initial": np.array([ord(value[0]) if value else 0 for value in compact], dtype=np.int32),
         "stem": group_codes([value[:3] if len(value) > 3 else "" for value in compact]),
         "first": group_codes([parts[0] if len(parts[0]) > 2 else "" for parts in words]),
@@ -99,21 +99,21 @@ def _name_table(values: list[str]) -> dict[str, NDArray[np.generic]]:
 
 def compare_name_part(column: Column, left: Codes, right: Codes) -> Levels:
     """Levels of given or family names: exact, typo, nickname, initial, similar, different."""
-    levels, todo = _split(column, left, right, NAME_EXACT)
+    levels, todo = split_equal(column, left, right, NAME_EXACT)
     if not todo.size:
         return levels
     table = column.derive("name_table", _name_table)
     a, b = left[todo], right[todo]
     length_a, length_b = table["length"][a], table["length"][b]
     shorter, longer = np.minimum(length_a, length_b), np.maximum(length_a, length_b)
-    edits = _edits(column, a, b, most=3)
+    edits = edit_distances(column, a, b, most=3)
     same_initial = table["initial"][a] == table["initial"][b]
     # Compound names are compared by their outer parts: "home gall" has "gall" in common.
     ends_a, ends_b = table["ends"][a], table["ends"][b]
     shares_word = (shorter > 2) & (
         (ends_a[:, :1] == ends_b).any(axis=1) | (ends_a[:, 1:] == ends_b).any(axis=1)
     )
-    sounds_alike = _shared(table["sound"][a], table["sound"][b]) & (shorter > 2)
+    sounds_alike = equal_codes(table["sound"][a], table["sound"][b]) & (shorter > 2)
     found = np.full(len(todo), NAME_DIFFERENT, dtype=np.int8)
     similar = (
         shares_word
@@ -121,14 +121,14 @@ def compare_name_part(column: Column, left: Codes, right: Codes) -> Levels:
         | ((edits <= 3) & (shorter > 7))
         | ((edits <= 1) & (shorter > 2))
         | (sounds_alike & same_initial)
-        | (_shared(table["stem"][a], table["stem"][b]) & (longer - shorter <= 5))
+        | (equal_codes(table["stem"][a], table["stem"][b]) & (longer - shorter <= 5))
     )
     found[similar] = NAME_SIMILAR
     found[(shorter == 1) & same_initial] = NAME_INITIAL
     found[share_nickname(table["nicknames"][a], table["nicknames"][b])] = NAME_NICKNAME
     typo = ((edits <= 1) & (shorter > 3)) | ((edits <= 2) & (shorter > 7))
     found[typo | (sounds_alike & (edits <= 2))] = NAME_TYPO
-    found[_shared(table["compact"][a], table["compact"][b])] = NAME_EXACT
+    found[equal_codes(table["compact"][a], table["compact"][b])] = NAME_EXACT
     levels[todo] = found
     return levels
 
@@ -232,7 +232,7 @@ def _date_table(values: list[str]) -> dict[str, NDArray[np.int64]]:
 
 def compare_date(column: Column, left: Codes, right: Codes) -> Levels:
     """Levels of ISO dates, from exact over day and month swapped and typos to decades apart."""
-    levels, todo = _split(column, left, right, DATE_EXACT)
+    levels, todo = split_equal(column, left, right, DATE_EXACT)
     if not todo.size:
         return levels
     table = column.derive("date_table", _date_table)
@@ -265,109 +265,6 @@ def compare_date(column: Column, left: Codes, right: Codes) -> Levels:
     return levels
 
 
-# -- e-mail, phone, identifiers --------------------------------------------------------------------
-
-EMAIL_DIFFERENT, EMAIL_DOMAIN, EMAIL_LOCAL_SIMILAR, EMAIL_LOCAL, EMAIL_TYPO, EMAIL_EXACT = range(6)
-
-
-def _email_table(values: list[str]) -> dict[str, NDArray[np.generic]]:
-    locals_ = [value.partition("@")[0].partition("+")[0] for value in values]
-    compact = ["".join(c for c in local if c.isalnum()) for local in locals_]
-    return {
-        "local": group_codes([local if len(local) > 2 else "" for local in compact]),
-        "domain": group_codes([value.partition("@")[2] for value in values]),
-        "length": _lengths(values),
-        "local_length": _lengths(compact),
-        "local_column": np.array([0]),
-        "stem": group_codes(["".join(c for c in local if c.isalpha())[:24] for local in compact]),
-    }
-
-
-def compare_email(column: Column, left: Codes, right: Codes) -> Levels:
-    """Levels of e-mails: exact, typo, same or similar local part, same domain, different."""
-    levels, todo = _split(column, left, right, EMAIL_EXACT)
-    if not todo.size:
-        return levels
-    table = column.derive("email_table", _email_table)
-    a, b = left[todo], right[todo]
-    shorter = np.minimum(table["length"][a], table["length"][b])
-    edits = _edits(column, a, b, most=4)
-    stems = _shared(table["stem"][a], table["stem"][b])
-    same_local = _shared(table["local"][a], table["local"][b])
-    found = np.full(len(todo), EMAIL_DIFFERENT, dtype=np.int8)
-    same_domain = _shared(table["domain"][a], table["domain"][b])
-    found[same_domain] = EMAIL_DOMAIN
-    found[stems | ((edits <= 3) & (shorter >= 12))] = EMAIL_LOCAL_SIMILAR
-    found[same_local] = EMAIL_LOCAL
-    found[((edits <= 1) & (shorter >= 6)) | ((edits <= 2) & (shorter >= 12))] = EMAIL_TYPO
-    levels[todo] = found
-    return levels
-
-
-def made_of_name(
-    emails: Sequence[str], given: Sequence[str], family: Sequence[str]
-) -> tuple[Bools, Bools]:
-    """Whether each local part is made of the person's names, and whether without digits."""
-    made = np.zeros(len(emails), dtype=bool)
-    plain = np.zeros(len(emails), dtype=bool)
-    for row, (email, first, last) in enumerate(zip(emails, given, family, strict=True)):
-        local = email.partition("@")[0].partition("+")[0]
-        letters = "".join(c for c in local if c.isalpha())
-        first_, last_ = first.replace(" ", ""), last.replace(" ", "")
-        made[row] = letters in {
-            first_,
-            last_,
-            first_ + last_,
-            last_ + first_,
-            first_[:1] + last_,
-            first_ + last_[:1],
-            last_ + first_[:1],
-            last_[:1] + first_,
-        }
-        plain[row] = not any(c.isdigit() for c in local)
-    return made, plain
-
-
-PHONE_DIFFERENT, PHONE_TYPO, PHONE_TAIL, PHONE_EXACT = range(4)
-PHONE_TAIL_DIGITS = 7
-
-
-def _phone_tails(values: list[str]) -> Codes:
-    digits = ["".join(c for c in value if c.isdigit()) for value in values]
-    return group_codes(
-        [value[-PHONE_TAIL_DIGITS:] if len(value) >= PHONE_TAIL_DIGITS else "" for value in digits]
-    )
-
-
-def compare_phone(column: Column, left: Codes, right: Codes) -> Levels:
-    """Levels of phone numbers: exact, same last seven digits, one digit off, different."""
-    levels, todo = _split(column, left, right, PHONE_EXACT)
-    if not todo.size:
-        return levels
-    a, b = left[todo], right[todo]
-    tails = column.derive("phone_tails", _phone_tails)
-    found = np.full(len(todo), PHONE_DIFFERENT, dtype=np.int8)
-    found[_edits(column, a, b, most=1) <= 1] = PHONE_TYPO
-    found[_shared(tails[a], tails[b])] = PHONE_TAIL
-    levels[todo] = found
-    return levels
-
-
-IDENTIFIER_DIFFERENT, IDENTIFIER_TYPO, IDENTIFIER_EXACT = range(3)
-
-
-def compare_identifier(column: Column, left: Codes, right: Codes) -> Levels:
-    """Levels of identifiers: exact, one character off, different."""
-    levels, todo = _split(column, left, right, IDENTIFIER_EXACT)
-    if not todo.size:
-        return levels
-    a, b = left[todo], right[todo]
-    lengths = column.derive("lengths", _lengths)
-    near = (_edits(column, a, b, most=1) <= 1) & (np.minimum(lengths[a], lengths[b]) >= 5)
-    levels[todo] = np.where(near, IDENTIFIER_TYPO, IDENTIFIER_DIFFERENT)
-    return levels
-
-
 # -- categories, text, numbers ---------------------------------------------------------------------
 
 TEXT_DIFFERENT, TEXT_SIMILAR, TEXT_EXACT = range(3)
@@ -375,14 +272,14 @@ TEXT_DIFFERENT, TEXT_SIMILAR, TEXT_EXACT = range(3)
 
 def compare_category(column: Column, left: Codes, right: Codes) -> Levels:
     """Levels of categories: 1 equal, 0 different."""
-    levels, todo = _split(column, left, right, 1)
+    levels, todo = split_equal(column, left, right, 1)
     levels[todo] = 0
     return levels
 
 
 def compare_text(column: Column, left: Codes, right: Codes) -> Levels:
     """Levels of free text and place names: exact, similar, different."""
-    levels, todo = _split(column, left, right, TEXT_EXACT)
+    levels, todo = split_equal(column, left, right, TEXT_EXACT)
     if not todo.size:
         return levels
     a, b = left[todo], right[todo]
@@ -403,7 +300,7 @@ def _numbers(values: list[str]) -> NDArray[np.float64]:
 
 def compare_number(column: Column, left: Codes, right: Codes) -> Levels:
     """Levels of numbers: exact, within five percent, different; what is no number is absent."""
-    levels, todo = _split(column, left, right, TEXT_EXACT)
+    levels, todo = split_equal(column, left, right, TEXT_EXACT)
     if not todo.size:
         return levels
     numbers = column.derive("numbers", _numbers)

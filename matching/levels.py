@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from matching import addresses, comparisons, organisations
+from matching import addresses, comparisons, contacts, organisations
 from matching.comparisons import ABSENT, Levels, blank_levels
 from matching.encode import Codes, Column
+from matching.name_scores import compare_whole_name
 from matching.profiles import ORGANISATION, PERSON, Profiles
 
 _BY_TYPE: dict[str, Callable[[Column, Codes, Codes], Levels]] = {
@@ -19,12 +20,12 @@ _BY_TYPE: dict[str, Callable[[Column, Codes, Codes], Levels]] = {
     "name_suffix": comparisons.compare_category,
     "gender": comparisons.compare_category,
     "date": comparisons.compare_date,
-    "email": comparisons.compare_email,
-    "phone": comparisons.compare_phone,
-    "identifier": comparisons.compare_identifier,
+    "email": contacts.compare_email,
+    "phone": contacts.compare_phone,
+    "identifier": contacts.compare_identifier,
     "text": comparisons.compare_text,
     "number": comparisons.compare_number,
-    "name": organisations.compare_organisation,
+    "name": compare_whole_name,
 }
 
 
@@ -111,19 +112,19 @@ def _discount_name_in_email(
     john71@a and john85@a are two different addresses.
     """
     levels = email.levels
-    alike = (levels == comparisons.EMAIL_LOCAL) | (levels == comparisons.EMAIL_LOCAL_SIMILAR)
+    alike = (levels == contacts.EMAIL_LOCAL) | (levels == contacts.EMAIL_LOCAL_SIMILAR)
     at = np.flatnonzero(alike & same_name)
     if not at.size or email.column is None:
         return
     names, emails = profiles.person_names, email.column
     given, family = profiles.given[left[at]], profiles.family[left[at]]
-    made, plain = comparisons.made_of_name(
+    made, plain = contacts.made_of_name(
         emails.strings(emails.codes[left[at]]),
         [names.values[code] if code >= 0 else "" for code in given],
         [names.values[code] if code >= 0 else "" for code in family],
     )
-    levels[at[made & (levels[at] == comparisons.EMAIL_LOCAL_SIMILAR)]] = comparisons.EMAIL_DIFFERENT
-    levels[at[made & plain & (levels[at] == comparisons.EMAIL_LOCAL)]] = ABSENT
+    levels[at[made & (levels[at] == contacts.EMAIL_LOCAL_SIMILAR)]] = contacts.EMAIL_DIFFERENT
+    levels[at[made & plain & (levels[at] == contacts.EMAIL_LOCAL)]] = ABSENT
 
 
 def _compare_address(

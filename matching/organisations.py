@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from matching.comparisons import Levels, _shared, _split
+from matching.comparisons import Levels, equal_codes, split_equal
 from matching.encode import Codes, Column, group_codes
 from matching.vocabulary import spellings, words
 
@@ -115,7 +115,7 @@ def _words_table(column: Column) -> _Words:
 def compare_organisation(column: Column, left: Codes, right: Codes) -> Levels:
     """Levels of organisation names: exact, similar, one part of the other, some words,
     different."""
-    levels, todo = _split(column, left, right, ORGANISATION_EXACT)
+    levels, todo = split_equal(column, left, right, ORGANISATION_EXACT)
     if not todo.size:
         return levels
     table: _Words = column.derive("organisation_words", lambda _: _words_table(column))
@@ -136,5 +136,5 @@ def _compare_words(table: _Words, a: Codes, b: Codes) -> Levels:
     found[(cosine >= 0.25) | (letters >= 0.35)] = ORGANISATION_SOME
     found[(contained >= 0.8) | (letters >= 0.6)] = ORGANISATION_PART
     found[(cosine >= 0.8) | (letters >= 0.8)] = ORGANISATION_SIMILAR
-    found[_shared(table.core[a], table.core[b])] = ORGANISATION_EXACT
+    found[equal_codes(table.core[a], table.core[b])] = ORGANISATION_EXACT
     return found

@@ -40,12 +40,12 @@ _L = LevelPrior
 PRIORS: Mapping[str, TypePrior] = {
     "given_name": TypePrior(
         (
-            _L("different", 0.05, 0.955, 0.90),
+            _L("different", 0.01, 0.955, 0.88),
             _L("similar", 0.04, 0.025, 0.04),
             _L("initial", 0.03, 0.012, 0.03),
             _L("nickname", 0.06, 0.003, 0.005),
             _L("typo", 0.07, 0.002, 0.005),
-            _L("exact", 0.75, 0.003, 0.02),
+            _L("exact", 0.79, 0.003, 0.04),
         ),
         5,
     ),
@@ -67,14 +67,14 @@ PRIORS: Mapping[str, TypePrior] = {
     "gender": TypePrior((_L("different", 0.04, 0.5), _L("equal", 0.96, 0.5))),
     "date": TypePrior(
         (
-            _L("far", 0.02, 0.76, 0.62),
-            _L("within_ten_years", 0.015, 0.19, 0.30),
+            _L("far", 0.01, 0.76, 0.61),
+            _L("within_ten_years", 0.01, 0.19, 0.30),
             _L("within_a_year", 0.02, 0.04, 0.04),
             _L("two_parts_equal", 0.04, 0.0045, 0.01),
             _L("year_only", 0.015, 0.002, 0.004),
             _L("typo", 0.07, 0.0015, 0.003),
             _L("day_month_swapped", 0.01, 0.0001, 0.0001),
-            _L("exact", 0.81, 0.00005, 0.01),
+            _L("exact", 0.825, 0.00005, 0.02),
         ),
         7,
     ),

@@ -114,14 +114,16 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
         conn.execute(query(_SQL, "analyse_keys"))
         conn.execute(query(_SQL, "create_blocks"))
         conn.execute(query(_SQL, "analyse_blocks"))
-        conn.execute(query(_SQL, "add_refined_keys"), {"cap": cap})
+        conn.execute(query(_SQL, "create_refined_keys"), {"cap": cap})
         conn.execute(query(_SQL, "add_refined_blocks"))
+        conn.execute(query(_SQL, "add_refined_keys"))
         bar.update()
         sizes = conn.execute(query(_SQL, "count_pairs"), {"cap": cap}).all()
         largest = largest_block(sizes, chosen.budget, cap)
         conn.execute(query(_SQL, "create_members"), {"largest": largest})
         bar.update()
-        pairs_n = conn.execute(query(_SQL, "insert_pairs")).rowcount
+        pairs_n = conn.execute(query(_SQL, "create_pairs")).rowcount
+        conn.execute(query(_SQL, "publish_pairs"))
         bar.update()
         conn.execute(
             query(_SQL, "insert_rules"),

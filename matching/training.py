@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from matching.levels import Compared, compare
 from matching.model import AttributeModel, SegmentModel
 from matching.priors import PRIORS, TypePrior
-from matching.profiles import ORGANISATION, Profiles
+from matching.profiles import ORGANISATION, PERSON, Profiles
 
 RANDOM_PAIRS = 300_000
 TRAINING_PAIRS = 250_000
@@ -40,6 +40,8 @@ EM_STEPS = 25
 ROUNDS = 3
 FREQUENT_VALUES = 3_000
 SMALLEST = 1e-9
+LEAST_RELATED = 0.25
+"""The fewest related pairs assumed per matching pair, where persons have a phone or a street."""
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -141,7 +143,13 @@ def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positio
     all_pairs = max(n * (n - 1) / 2.0, 1.0)
     # Before data speak: every second profile has one partner, and a third as many have relatives.
     expected = 0.5 * n / all_pairs
-    state = _State(expected, expected / 3.0, all_pairs * share, max(n / 20.0, 5.0))
+    state = _State(
+        match=expected,
+        related=expected / 3.0,
+        all_pairs=all_pairs * share,
+        prior_pairs=max(n / 20.0, 5.0),
+        has_households=kind == PERSON and any(a.name in ("phone", "street") for a in attributes),
+    )
     posterior_random: Floats = np.zeros(len(pool[0]))
     posterior: Floats = np.zeros(len(left))
     for round_ in range(ROUNDS):
@@ -169,6 +177,7 @@ class _State:
     related: float
     all_pairs: float
     prior_pairs: float
+    has_households: bool
 
 
 def _sample(profiles: Profiles, left: Positions, right: Positions) -> tuple[Positions, Positions]:
@@ -244,11 +253,12 @@ def _maximise(attributes: list[_Attribute], pairs: list[Compared], state: _State
             prior = np.array([level.m for level in attribute.prior.levels])
             counts = level_counts(compared, posterior, len(prior))
             attribute.m = attribute.estimate(counts, prior, PRIOR_PAIRS_M)
-        expected = 0.5 * 2 * state.prior_pairs
-        state.match = min((posterior.sum() + expected * 0.5) / (state.all_pairs), 0.5)
-        state.related = min(
-            (related.sum() + expected * 0.2) / (state.all_pairs), state.match * 2, 0.4
-        )
+        match = (posterior.sum() + 0.5 * state.prior_pairs) / state.all_pairs
+        kin = (related.sum() + 0.2 * state.prior_pairs) / state.all_pairs
+        state.match = min(match, 0.5)
+        # A file in which nobody seems related yet will meet its first household tomorrow.
+        least = LEAST_RELATED * state.match if state.has_households else 0.0
+        state.related = min(max(kin, least), 2 * state.match, 0.4)
     return posterior
 
 
@@ -304,7 +314,8 @@ def _finish(attribute: _Attribute) -> AttributeModel:
     level = attribute.prior.frequency_level
     if attribute.u_of_code is not None and column is not None and level is not None:
         rates = attribute.u_of_code
-        rare = float(np.median(rates[attribute.holders <= 2])) if len(rates) else 1e-7
+        few = rates[attribute.holders <= 2]
+        rare = float(np.median(few if few.size else rates)) if rates.size else SMALLEST
         common = np.flatnonzero(rates > 1.5 * rare)
         order = sorted(common.tolist(), key=lambda code: (-rates[code], column.values[code]))
         frequent = {column.values[code]: float(rates[code]) for code in order[:FREQUENT_VALUES]}

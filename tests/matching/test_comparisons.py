@@ -1,0 +1,194 @@
+"""Tables of cases: which level two values of a type come out at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+
+from matching import addresses, comparisons, contacts, organisations
+from matching.encode import Codes, Column, encode
+from matching.priors import PRIORS
+
+Compare = Callable[[Column, Codes, Codes], comparisons.Levels]
+
+
+def level(compare: Compare, left: str | None, right: str | None) -> int:
+    """The level of one pair, checked to be the same from the other side."""
+    column = encode(pl.Series([left, right], dtype=pl.String))
+    one = compare(column, column.codes[:1], column.codes[1:])
+    other = compare(column, column.codes[1:], column.codes[:1])
+    assert one.tolist() == other.tolist()
+    return int(one[0])
+
+
+def name_of(type_: str, number: int) -> str | None:
+    return None if number < 0 else PRIORS[type_].levels[number].name
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("john", "john", "exact"),
+        ("mary ann", "maryann", "exact"),
+        ("john", "jhon", "typo"),
+        ("geoffrey", "jeffrey", "typo"),
+        ("robert", "bob", "nickname"),
+        ("muhammad", "mhd", "nickname"),
+        ("j", "john", "initial"),
+        ("k", "john", "different"),
+        ("mary ann", "mary", "nickname"),
+        ("francisco", "francisca", "typo"),
+        ("john", "peter", "different"),
+        ("john", None, None),
+        (None, None, None),
+    ],
+)
+def test_given_names(left: str | None, right: str | None, expected: str | None) -> None:
+    assert name_of("given_name", level(comparisons.compare_name_part, left, right)) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("smith", "smyth", "typo"),
+        ("o hare", "ohare", "exact"),
+        ("home gall", "gall", "similar"),
+        ("meyer", "mayer", "typo"),
+        ("garcia lopez", "lopez", "similar"),
+        ("smith", "jones", "different"),
+    ],
+)
+def test_family_names(left: str, right: str, expected: str) -> None:
+    assert name_of("family_name", level(comparisons.compare_name_part, left, right)) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("1970-03-01", "1970-03-01", "exact"),
+        ("1978-12-11", "1978-11-12", "day_month_swapped"),
+        ("1970-03-01", "1970-03-07", "typo"),
+        ("1970-03-12", "1970-03-21", "typo"),
+        ("1907-03-01", "1970-03-01", "typo"),
+        ("1970-01-01", "1970-06-23", "year_only"),
+        ("1970-03-12", "1970-03-29", "two_parts_equal"),
+        ("1970-03-12", "1971-05-29", "within_a_year"),
+        ("1970-03-12", "1976-05-29", "within_ten_years"),
+        ("1970-03-12", "1996-05-29", "far"),
+        ("1970-03-12", None, None),
+    ],
+)
+def test_dates(left: str, right: str | None, expected: str | None) -> None:
+    assert name_of("date", level(comparisons.compare_date, left, right)) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("a.smith@web.de", "a.smith@web.de", "exact"),
+        ("a.smith@web.de", "a.smith@wbe.de", "typo"),
+        ("a.smith@web.de", "a.smith@corporation.com", "local_part"),
+        ("asmith12@web.de", "asmith99@corporation.com", "local_part_similar"),
+        ("a.smith@web.de", "peter@web.de", "same_domain"),
+        ("a.smith@web.de", "peter@corporation.com", "different"),
+    ],
+)
+def test_emails(left: str, right: str, expected: str) -> None:
+    assert name_of("email", level(contacts.compare_email, left, right)) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("+14155550101", "+14155550101", "exact"),
+        ("+14155550101", "5550101", "last_seven_digits"),
+        ("+14155550101", "+14155550107", "typo"),
+        ("+14155550101", "+14155559999", "different"),
+    ],
+)
+def test_phones(left: str, right: str, expected: str) -> None:
+    assert name_of("phone", level(contacts.compare_phone, left, right)) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("12 high street", "12 high st", "exact"),
+        ("12 high street", "12 hihg street", "close"),
+        ("405 lexington avenue", "chrysler building 405 lexington avenue", "close"),
+        ("12 high street", "14 high street", "street_other_number"),
+        ("12 high street", "high street", "street_without_number"),
+        ("12 high street", "12 station road", "number_only"),
+        ("12 high street", "7 station road", "different"),
+    ],
+)
+def test_streets(left: str, right: str, expected: str) -> None:
+    assert name_of("street", level(addresses.compare_street, left, right)) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("12345678", "12345678", "exact"),
+        ("12345678", "12345679", "typo"),
+        ("1234", "1235", "different"),
+        ("12345678", "87654321", "different"),
+    ],
+)
+def test_identifiers(left: str, right: str, expected: str) -> None:
+    assert name_of("identifier", level(contacts.compare_identifier, left, right)) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("acme gmbh", "acme", "exact"),
+        ("acme holdings ltd", "acme holding", "exact"),
+        ("universal exports usa", "univrsl exports usa", "similar"),
+        ("universal exports", "mueller brewery", "different"),
+    ],
+)
+def test_organisations(left: str, right: str, expected: str) -> None:
+    found = level(organisations.compare_organisation, left, right)
+    assert name_of("organisation", found) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"), [("3", "3", 2), ("100", "103", 1), ("3", "9", 0), ("x", "9", -1)]
+)
+def test_numbers(left: str, right: str, expected: int) -> None:
+    assert level(comparisons.compare_number, left, right) == expected
+
+
+def test_swapped_names_are_compared_crosswise() -> None:
+    column = encode(pl.Series(["florence", "brown", "smith"]))
+    code = {value: np.array([i], dtype=np.int32) for i, value in enumerate(column.values)}
+    none = np.array([-1], dtype=np.int32)
+    given, family, *_ = comparisons.compare_person_name(
+        column,
+        (code["florence"], code["brown"]),
+        (code["brown"], code["florence"]),
+        (none, none),
+    )
+    assert (given[0], family[0]) == (comparisons.NAME_EXACT, comparisons.NAME_EXACT)
+
+
+def test_a_single_name_is_found_in_the_other_field() -> None:
+    column = encode(pl.Series(["william", "elstob"]))
+    code = {value: np.array([i], dtype=np.int32) for i, value in enumerate(column.values)}
+    none = np.array([-1], dtype=np.int32)
+    given, family, *_ = comparisons.compare_person_name(
+        column, (code["elstob"], code["william"]), (none, code["elstob"]), (none, none)
+    )
+    assert (given[0], family[0]) == (comparisons.ABSENT, comparisons.NAME_EXACT)
+
+
+def test_priors_are_distributions() -> None:
+    for type_, prior in PRIORS.items():
+        for condition in {one.given for one in prior.levels}:
+            levels = [one for one in prior.levels if one.given == condition]
+            assert sum(one.m for one in levels) == pytest.approx(1, abs=0.011), type_
+            assert sum(one.u for one in levels) == pytest.approx(1, abs=0.011), type_

@@ -1,0 +1,128 @@
+"""Training: known parameters come back, nothing but content matters, few data keep the prior."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from matching import engine
+from matching.model import AttributeModel, MatchModel, SegmentModel
+from matching.priors import PRIORS
+from matching.profiles import PERSON, Profiles
+from matching.training import ordered_u
+
+Person = Mapping[str, str | None]
+Population = Callable[..., tuple[list[dict[str, str | None]], list[int]]]
+Train = Callable[[list[Person]], MatchModel]
+
+
+@pytest.fixture
+def trained(profiles_of: Callable[..., Profiles], all_pairs: Callable[..., Any]) -> Train:
+    def train(people: list[Person]) -> MatchModel:
+        return engine.train(profiles_of(people), *all_pairs(len(people)), code_version="test")
+
+    return train
+
+
+def attribute(model: MatchModel, name: str) -> AttributeModel:
+    segment: SegmentModel = model.segments[PERSON]
+    return next(one for one in segment.attributes if one.name == name)
+
+
+@pytest.mark.parametrize("different_phone", [0.05, 0.3])
+def test_known_parameters_come_back(
+    different_phone: float, trained: Train, population: Population
+) -> None:
+    records, truth = population(300, seed=11, different_phone=different_phone)
+    model = trained(list(records))
+    same, agree = 0, 0
+    for i, one in enumerate(records):
+        for j in range(i):
+            if truth[i] == truth[j]:
+                same += 1
+                agree += one["phone"] == records[j]["phone"]
+    phone = attribute(model, "phone")
+    assert phone.m[-1] == pytest.approx(agree / same, abs=0.06)
+    matches = model.segments[PERSON].prior_match * len(records) * (len(records) - 1) / 2
+    assert matches == pytest.approx(same, rel=0.15)
+
+
+def test_the_same_data_give_the_same_bytes_in_any_order(
+    trained: Train, population: Population
+) -> None:
+    records, _ = population(120, seed=5)
+    people: list[Person] = list(records)
+    model = trained(people)
+    assert trained(people).to_json() == model.to_json()
+    shuffled = people.copy()
+    random.Random(3).shuffle(shuffled)
+    again = trained(shuffled)
+    for mine, theirs in zip(
+        model.segments[PERSON].attributes, again.segments[PERSON].attributes, strict=True
+    ):
+        np.testing.assert_allclose(mine.m, theirs.m, rtol=1e-9)
+        np.testing.assert_allclose(mine.u, theirs.u, rtol=1e-9)
+    assert again.version == model.version
+
+
+def test_column_order_does_not_matter(trained: Train, population: Population) -> None:
+    records, _ = population(80, seed=6)
+    turned: list[Person] = [dict(reversed(record.items())) for record in records]
+    assert trained(turned).to_json() == trained(list(records)).to_json()
+
+
+def test_a_model_survives_json(trained: Train, population: Population) -> None:
+    records, _ = population(60, seed=7)
+    model = trained(list(records))
+    assert MatchModel.from_json(model.to_json()).to_json() == model.to_json()
+
+
+def test_two_records_keep_the_prior(trained: Train) -> None:
+    people: list[Person] = [
+        {"given_name": "ann", "family_name": "lee", "phone": "+14155550101"},
+        {"given_name": "bob", "family_name": "kim", "phone": "+14155550199"},
+    ]
+    phone = attribute(trained(people), "phone")
+    shipped = [level.m for level in PRIORS["phone"].levels]
+    np.testing.assert_allclose(phone.m, shipped, atol=0.05)
+
+
+def test_nothing_trains_on_nothing(trained: Train) -> None:
+    assert trained([]).segments == {}
+
+
+def test_more_agreement_never_speaks_less() -> None:
+    m, u = np.array([0.1, 0.2, 0.05, 0.65]), np.array([0.9, 0.01, 0.05, 0.04])
+    ratios = m / ordered_u(m, u)
+    assert (np.diff(ratios) >= -1e-12).all()
+
+
+def test_an_irrelevant_column_changes_no_decision(
+    population: Population,
+    profiles_of: Callable[..., Profiles],
+    all_pairs: Callable[..., Any],
+) -> None:
+    records, truth = population(150, seed=9)
+    rng = np.random.default_rng(1)
+    noisy: list[Person] = [r | {"coin": str(rng.choice(["heads", "tails"]))} for r in records]
+    left, right = all_pairs(len(records))
+    outcomes = []
+    for people, types in ((list(records), {}), (noisy, {"coin": "category"})):
+        profiles = profiles_of(people, types)
+        model = engine.train(profiles, left, right, code_version="test")
+        pairs = engine.match(
+            profiles,
+            model,
+            (left, right, np.ones(len(left), dtype=np.int16)),
+            rules=engine.ExactRules(),
+            auto_merge=0.6,
+            review=0.2,
+        )
+        outcomes.append(pairs.decision == 2)
+    same = np.array(truth)[left] == np.array(truth)[right]
+    changed = (outcomes[0] != outcomes[1]).sum()
+    assert changed <= 0.02 * same.sum()
