@@ -45,6 +45,8 @@ def write(conn: Connection, table: Sequence[str], columns: dict[str, NDArray[Any
     """Rows that COPY loaded into ``table`` (schema, name) from equally long arrays."""
     kinds = [(name, values.dtype.str[1:]) for name, values in columns.items()]
     wire = np.empty(len(next(iter(columns.values()))), dtype=_wire_type(kinds))
+    if not len(wire):
+        return 0
     wire["field_n"] = len(columns)
     for name, values in columns.items():
         wire[f"{name}_size"] = values.dtype.itemsize

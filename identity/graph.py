@@ -90,6 +90,15 @@ class OwnNodes:
         out[own] = -self.record[code[own] - self.base]
         return out
 
+    def code_of(self, sql_id: Ints) -> Ints:
+        """The node codes of what the database names so; the inverse of ``sql_id``."""
+        out = sql_id.copy()
+        own = (sql_id < 0).nonzero()[0]
+        by_record = np.argsort(self.record)
+        at = np.searchsorted(self.record, -sql_id[own], sorter=by_record)
+        out[own] = self.base + by_record[at]
+        return out
+
     def profile_of(self, code: Ints) -> Ints:
         """The profile behind each node."""
         out = code.copy()

@@ -203,19 +203,6 @@ WHERE NOT EXISTS (SELECT FROM identity.customer_clusters AS c
                   WHERE c.global_customer_id = n.global_customer_id)
 ORDER BY n.global_customer_id;
 
--- name: map_is_empty
--- Whether this is the first load.
-SELECT NOT EXISTS (SELECT FROM identity.customer_identity_map);
-
--- name: secondary_indexes
--- One row per index of the map but its primary key, with what drops it and what makes it again.
-SELECT i.indexrelid::regclass::text AS name, con.conname, pg_get_constraintdef(con.oid) AS condef,
-       pg_get_indexdef(i.indexrelid) AS indexdef
-FROM pg_index AS i
-LEFT JOIN pg_constraint AS con ON con.conindid = i.indexrelid AND con.conrelid = i.indrelid
-WHERE i.indrelid = 'identity.customer_identity_map'::regclass AND NOT i.indisprimary
-ORDER BY i.indexrelid;
-
 -- name: record_consumption
 -- What the ids are made from now.
 INSERT INTO identity.consumption AS c (
@@ -263,7 +250,3 @@ FROM (SELECT q.cluster, q.record_n FROM pg_temp.identity_sizes AS q
 JOIN pg_temp.identity_target AS t USING (cluster)
 LEFT JOIN pg_temp.identity_cluster_links AS l USING (cluster)
 ORDER BY s.record_n DESC, t.global_customer_id;
-
--- name: waiting
--- Doubtful links that wait for a steward.
-SELECT count(*) FROM identity.waiting_edges;

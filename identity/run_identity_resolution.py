@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from psycopg2 import sql
 from sqlalchemy import Connection
 
-from db import bulk
 from db.queries import query
-from identity import binary_copy
+from identity import binary_copy, first_load
 from identity.graph import read_graph
 from identity.partition import Partition, partition
 from mdm.errors import MdmError
@@ -66,7 +62,6 @@ _PUBLICATION = (
     "update_clusters",
     "insert_clusters",
 )
-_MAP = bulk.identifier("identity", "customer_identity_map")
 
 
 @dataclass(frozen=True)
@@ -102,28 +97,35 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     state = _state(conn, ctx)
     if state.is_unchanged and not ctx.full:
         return _unchanged()
-    before = conn.execute(query(_PUBLISH, "counts")).one()
     with ctx.progress("identity", 4, "steps") as bar:
         conn.execute(query(_SQL, "drop_temporary"))
         conn.execute(query(_GRAPH, "create_own_nodes"), _poor_profile_rules(ctx))
         graph = read_graph(conn, merge_flagged=ctx.config.identity.merge_flagged)
         bar.update()
-        _load(
-            conn,
-            partition(
-                graph,
-                auto_merge=ctx.config.matching.auto_merge,
-                review=ctx.config.matching.review,
-                merge_flagged=ctx.config.identity.merge_flagged,
-            ),
+        clusters = partition(
+            graph,
+            auto_merge=ctx.config.matching.auto_merge,
+            review=ctx.config.matching.review,
+            merge_flagged=ctx.config.identity.merge_flagged,
         )
         bar.update()
-        for name in _ASSIGNMENT:
-            conn.execute(query(_SQL, name))
+        if first_load.is_first(conn):
+            report = first_load.publish(conn, ctx, graph.own, clusters)
+            bar.update()
+        else:
+            before = conn.execute(query(_PUBLISH, "counts")).one()
+            _load(conn, clusters)
+            for name in _ASSIGNMENT:
+                conn.execute(query(_SQL, name))
+            bar.update()
+            written = _publish(conn, ctx, state)
+            report = _report(conn, customers_before=before.customers, written=written)
+        _record_consumption(conn, ctx, state)
+        if report.rows_out > _ANALYZE_FROM:
+            # The phases behind plan on these tables within this very transaction.
+            conn.execute(query(_PUBLISH, "analyze_published"))
         bar.update()
-        written = _publish(conn, ctx, state)
-        bar.update()
-    return _report(conn, customers_before=before.customers, written=written)
+    return report
 
 
 def _state(conn: Connection, ctx: RunContext) -> _State:
@@ -220,9 +222,12 @@ def _publish(conn: Connection, ctx: RunContext, state: _State) -> int:
         "rules_changed": state.rules_changed,
     }
     written = {}
-    with _indexes_built_last(conn):
-        for name in _PUBLICATION:
-            written[name] = conn.execute(query(_PUBLISH, name), parameters).rowcount
+    for name in _PUBLICATION:
+        written[name] = conn.execute(query(_PUBLISH, name), parameters).rowcount
+    return written["insert_map"] + written["update_map"] + written["delete_gone"]
+
+
+def _record_consumption(conn: Connection, ctx: RunContext, state: _State) -> None:
     conn.execute(
         query(_PUBLISH, "record_consumption"),
         {
@@ -234,37 +239,6 @@ def _publish(conn: Connection, ctx: RunContext, state: _State) -> int:
             "run_id": ctx.run_id,
         },
     )
-    rows = written["insert_map"] + written["update_map"] + written["delete_gone"]
-    if rows > _ANALYZE_FROM:
-        # The phases behind plan on these tables within this very transaction.
-        conn.execute(query(_PUBLISH, "analyze_published"))
-    return rows
-
-
-@contextmanager
-def _indexes_built_last(conn: Connection) -> Iterator[None]:
-    """On the first load, the secondary indexes of the map are made after its rows: thrice as fast.
-
-    Only then, since it locks the map until the run is published, and an empty one nobody reads.
-    """
-    if not conn.execute(query(_PUBLISH, "map_is_empty")).scalar_one():
-        yield
-        return
-    indexes = conn.execute(query(_PUBLISH, "secondary_indexes")).all()
-    for index in indexes:
-        if index.conname:
-            statement = "ALTER TABLE {table} DROP CONSTRAINT {name}"
-            bulk.execute(conn, statement, table=_MAP, name=bulk.identifier(index.conname))
-        else:
-            bulk.execute(conn, "DROP INDEX {name}", name=sql.SQL(index.name))
-    yield
-    for index in indexes:
-        if index.conname:
-            statement = "ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
-            name, definition = bulk.identifier(index.conname), sql.SQL(index.condef)
-            bulk.execute(conn, statement, table=_MAP, name=name, definition=definition)
-        else:
-            bulk.execute(conn, "{definition}", definition=sql.SQL(index.indexdef))
 
 
 def _unchanged() -> PhaseReport:
@@ -297,7 +271,6 @@ def _report(conn: Connection, *, customers_before: int, written: int) -> PhaseRe
                 }
                 for row in conn.execute(query(_PUBLISH, "largest"))
             ],
-            "waiting_edges": conn.execute(query(_PUBLISH, "waiting")).scalar_one(),
         },
     )
 

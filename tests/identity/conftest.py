@@ -169,6 +169,11 @@ class World:
         ).all()
         return [(r[0], names[r[1]], names.get(r[2]), r[3], r[4]) for r in rows]
 
+    def waiting(self) -> int:
+        """How many doubtful links wait for a steward."""
+        rows = self.conn.execute(text("SELECT count(*) FROM identity.waiting_edges"))
+        return int(rows.scalar_one())
+
     def decisions(self) -> dict[str, str]:
         """Per record what holds it in its customer."""
         rows = self.conn.execute(

@@ -1,0 +1,246 @@
+"""The first publication of all: every cluster is new, so ids are made and rows loaded in bulk.
+
+The result is the one that comparing with nothing would give (``assignment.sql``, ``publish.sql``),
+in half the time: no overlap to find, keys and indexes built once behind the rows, no log.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg2 import sql
+from sqlalchemy import Connection
+
+from db import bulk
+from db.queries import load, query
+from identity import binary_copy
+from identity.graph import AUTO_MERGE, FLAG_REVIEW, SAME_PROFILE, STEWARD, Ints, OwnNodes
+from identity.partition import Partition
+from mdm.phases import PhaseReport, RunContext
+
+_SQL = "identity/first_load.sql"
+_SINGLETON = 7
+_DECISIONS = {
+    AUTO_MERGE: "AUTO_MERGE",
+    FLAG_REVIEW: "FLAG_REVIEW",
+    SAME_PROFILE: "SAME_PROFILE",
+    STEWARD: "STEWARD",
+    _SINGLETON: "SINGLETON",
+}
+_SIZES = {1: "1", 2: "2", 5: "3-5", 10: "6-10", 100: "11-100"}
+_POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Records and the customer of each, numbered from 0 by their first records.
+
+    ``record``, ``customer``, ``confidence`` and ``decision`` are per record, ``record_n`` is per
+    customer; ``customer_of`` is the customer of each cluster of the partition that has links.
+    """
+
+    record: Ints
+    customer: Ints
+    confidence: NDArray[np.float32]
+    decision: NDArray[np.int16]
+    record_n: Ints
+    customer_of: Ints
+
+
+def is_first(conn: Connection) -> bool:
+    """Whether no customer was ever published."""
+    return bool(conn.execute(query(_SQL, "is_first")).scalar_one())
+
+
+def publish(conn: Connection, ctx: RunContext, own: OwnNodes, clusters: Partition) -> PhaseReport:
+    """The report of loading the three empty tables of customers, their records and clusters.
+
+    Locks these tables until the caller's transaction ends; before that, nobody has read an id.
+    """
+    inputs = binary_copy.read(
+        conn, load(_SQL)["select_inputs"], (("record", "i8"), ("profile", "i8"))
+    )
+    found = assign(inputs["record"], inputs["profile"], own, clusters)
+    ids = new_ids(len(found.record_n), at=ctx.as_of)
+    with _keys_built_last(conn):
+        conn.execute(query(_SQL, "empty_tables"))
+        _copy_customers(conn, ctx, ids)
+        conn.execute(query(_SQL, "create_links"))
+        binary_copy.write(
+            conn,
+            ("pg_temp", "identity_links"),
+            {
+                "record_id": found.record,
+                "global_customer_id": ids[found.customer],
+                "confidence": found.confidence,
+                "decision": found.decision,
+            },
+        )
+        conn.execute(
+            query(_SQL, "insert_map"),
+            {
+                "as_of": ctx.as_of,
+                "run_id": ctx.run_id,
+                "decisions": [_DECISIONS.get(i) for i in range(1, _SINGLETON + 1)],
+            },
+        )
+        conn.execute(query(_SQL, "forget_links"))
+        _copy_clusters(conn, ids, found, clusters)
+    return _report(found, ids, clusters)
+
+
+def assign(record: Ints, profile: Ints, own: OwnNodes, clusters: Partition) -> Assignment:
+    """The customer of every live ``record``, each a new one.
+
+    ``own`` and ``clusters`` name nodes as in ``graph`` and ``partition``; a node of no cluster is a
+    customer of its own.
+    """
+    order = np.argsort(record, kind="stable")
+    record, node = record[order], profile[order].copy()
+    if len(own.record):
+        by_record = np.argsort(own.record)
+        at = np.searchsorted(record, own.record[by_record])
+        node[at] = own.code[by_record]
+    cluster_of = np.arange(own.base + len(own.record), dtype=np.int64)
+    confidence_of = np.ones(len(cluster_of), dtype=np.float32)
+    held_by = np.full(len(cluster_of), SAME_PROFILE, dtype=np.int16)
+    clustered = own.code_of(clusters.node)
+    cluster_of[clustered] = own.code_of(clusters.cluster)
+    confidence_of[clustered] = clusters.confidence
+    held_by[clustered] = clusters.held_by
+
+    cluster = cluster_of[node]
+    place = np.arange(len(cluster))
+    first = np.zeros(len(cluster_of), dtype=np.int64)
+    first[cluster[::-1]] = place[::-1]  # written backwards: what stays is the first
+    number = np.cumsum(first[cluster] == place) - 1
+    customer = number[first[cluster]]
+    record_n = np.bincount(customer)
+    decision = held_by[node]
+    decision[record_n[customer] == 1] = _SINGLETON
+    return Assignment(
+        record=record,
+        customer=customer,
+        confidence=confidence_of[node],
+        decision=decision,
+        record_n=record_n,
+        customer_of=number[first[own.code_of(clusters.linked_cluster)]],
+    )
+
+
+def new_ids(n: int, *, at: datetime) -> NDArray[np.bytes_]:
+    """``n`` new UUIDs of version 7 in ascending order, of 16 bytes each.
+
+    A millisecond, then a counter of 26 bits, then 48 random bits: RFC 9562, section 6.2, method 1.
+    """
+    if n >= 1 << 26:
+        raise ValueError(f"{n} ids do not fit into one counter")
+    counter = np.arange(n, dtype=np.uint64)
+    halves = np.empty((n, 2), dtype=">u8")
+    milliseconds = np.uint64(int(at.timestamp() * 1000))
+    halves[:, 0] = milliseconds << np.uint64(16) | np.uint64(7 << 12) | counter >> np.uint64(14)
+    chance = np.frombuffer(os.urandom(8 * n), dtype=np.uint64) >> np.uint64(16)
+    low_counter = (counter & np.uint64((1 << 14) - 1)) << np.uint64(48)
+    halves[:, 1] = np.uint64(1 << 63) | low_counter | chance
+    return halves.view("S16").ravel()
+
+
+def _copy_customers(conn: Connection, ctx: RunContext, ids: NDArray[np.bytes_]) -> None:
+    n = len(ids)
+    born = (ctx.as_of - _POSTGRES_EPOCH).total_seconds()
+    binary_copy.write(
+        conn,
+        ("identity", "customers"),
+        {
+            "global_customer_id": ids,
+            "customer_seq": np.arange(1, n + 1, dtype=np.int64),
+            "created_at": np.full(n, round(born * 1_000_000), dtype=np.int64),
+            "created_run_id": np.full(n, ctx.run_id, dtype=np.int64),
+        },
+    )
+    if n:
+        conn.execute(query(_SQL, "continue_sequence"), {"customers": n})
+
+
+def _copy_clusters(
+    conn: Connection, ids: NDArray[np.bytes_], found: Assignment, clusters: Partition
+) -> None:
+    by_age = np.argsort(found.customer_of)
+    known = clusters.weakest_l[by_age] >= 0
+    columns: dict[str, NDArray[Any]] = {
+        "global_customer_id": ids[found.customer_of],
+        "profile_n": clusters.profile_n,
+        "record_n": found.record_n[found.customer_of].astype(np.int32),
+        "confidence": clusters.cluster_confidence,
+    }
+    weakest: dict[str, NDArray[Any]] = {
+        "weakest_profile_l": clusters.weakest_l,
+        "weakest_profile_r": clusters.weakest_r,
+        "weakest_probability": clusters.weakest_probability,
+    }
+    # Binary rows of one width have no room for NULL: what stewards alone hold goes separately.
+    for rows, chosen in ((by_age[known], columns | weakest), (by_age[~known], columns)):
+        binary_copy.write(
+            conn,
+            ("identity", "customer_clusters"),
+            {name: values[rows] for name, values in chosen.items()},
+        )
+
+
+def _report(found: Assignment, ids: NDArray[np.bytes_], clusters: Partition) -> PhaseReport:
+    profile_n = np.ones(len(ids), dtype=np.int64)
+    profile_n[found.customer_of] = clusters.profile_n
+    largest = np.argsort(-found.record_n, kind="stable")[:5]
+    sizes = np.bincount(np.searchsorted(list(_SIZES), found.record_n), minlength=len(_SIZES) + 1)
+    names = (*_SIZES.values(), "over 100")
+    return PhaseReport(
+        rows_in=len(found.record),
+        rows_out=len(found.record),
+        detail={
+            "customers_before": 0,
+            "customers_after": len(ids),
+            "new": len(ids),
+            **dict.fromkeys(("merged", "split", "moved", "deleted", "resurrected"), 0),
+            "customers_by_records": {
+                name: n for name, n in zip(names, sizes.tolist(), strict=True) if n
+            },
+            "largest": [
+                {
+                    "global_customer_id": str(UUID(bytes=ids[i : i + 1].tobytes())),
+                    "records": int(found.record_n[i]),
+                    "profiles": int(profile_n[i]),
+                }
+                for i in largest.tolist()
+            ],
+        },
+    )
+
+
+@contextmanager
+def _keys_built_last(conn: Connection) -> Iterator[None]:
+    """Keys and indexes are made behind the rows: one sort each instead of a search per row."""
+    keys = conn.execute(query(_SQL, "keys")).all()
+    for key in keys:
+        if key.conname:
+            statement = "ALTER TABLE {table} DROP CONSTRAINT {name}"
+            table, name = sql.SQL(key.table_name), bulk.identifier(key.conname)
+            bulk.execute(conn, statement, table=table, name=name)
+        else:
+            bulk.execute(conn, "DROP INDEX {name}", name=sql.SQL(key.index_name))
+    yield
+    for key in sorted(keys, key=lambda key: key.rank == 0):
+        definition = sql.SQL(key.definition)
+        if key.conname:
+            statement = "ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
+            table, name = sql.SQL(key.table_name), bulk.identifier(key.conname)
+            bulk.execute(conn, statement, table=table, name=name, definition=definition)
+        else:
+            bulk.execute(conn, "{definition}", definition=definition)

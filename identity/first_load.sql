@@ -1,0 +1,58 @@
+-- The first publication: every cluster is new, so there is nothing to compare with.
+
+-- name: is_first
+-- Whether no customer was ever published.
+SELECT NOT EXISTS (SELECT FROM identity.customers)
+   AND NOT EXISTS (SELECT FROM identity.customer_identity_map);
+
+-- name: select_inputs
+-- For COPY: every live record with its profile.
+SELECT i.record_id, i.profile_id FROM staging.identity_inputs AS i
+
+-- name: keys
+-- One row per index and foreign key of the three tables of a first load, with what drops it and
+-- what makes it again. Foreign keys first: they lean on the primary key they point to.
+SELECT con.conrelid::regclass::text AS table_name, con.conname, NULL AS index_name,
+       pg_get_constraintdef(con.oid) AS definition, 0 AS rank, con.oid
+FROM pg_constraint AS con
+WHERE con.contype = 'f' AND con.confrelid = 'identity.customers'::regclass
+UNION ALL
+SELECT i.indrelid::regclass::text, con.conname, i.indexrelid::regclass::text,
+       coalesce(pg_get_constraintdef(con.oid), pg_get_indexdef(i.indexrelid)),
+       CASE WHEN i.indisprimary THEN 1 ELSE 2 END, i.indexrelid
+FROM pg_index AS i
+LEFT JOIN pg_constraint AS con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u')
+WHERE i.indrelid IN ('identity.customers'::regclass, 'identity.customer_identity_map'::regclass,
+                     'identity.customer_clusters'::regclass)
+ORDER BY rank, oid;
+
+-- name: empty_tables
+-- They are empty, and new files that this transaction made need no write-ahead log.
+TRUNCATE identity.customers, identity.customer_identity_map, identity.customer_clusters;
+
+-- name: create_links
+-- One row per live record with its customer; filled by COPY.
+CREATE TEMP TABLE identity_links (
+    record_id          bigint NOT NULL,
+    global_customer_id uuid NOT NULL,
+    confidence         real NOT NULL,
+    decision           smallint NOT NULL
+) ON COMMIT DROP;
+
+-- name: insert_map
+-- The identity map, in the order of the records.
+INSERT INTO identity.customer_identity_map (
+    record_id, profile_id, global_customer_id, first_customer_id, linked_at, run_id,
+    match_confidence, decision, source, source_record_id)
+SELECT i.record_id, i.profile_id, l.global_customer_id, l.global_customer_id, :as_of, :run_id,
+       l.confidence, (CAST(:decisions AS text[]))[l.decision], i.source, i.source_record_id
+FROM staging.identity_inputs AS i
+JOIN pg_temp.identity_links AS l USING (record_id);
+
+-- name: forget_links
+-- Their rows are in the map now.
+DROP TABLE pg_temp.identity_links;
+
+-- name: continue_sequence
+-- Births go on being numbered behind those that COPY numbered.
+SELECT setval(pg_get_serial_sequence('identity.customers', 'customer_seq'), :customers);
