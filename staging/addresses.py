@@ -26,7 +26,7 @@ class Address(NamedTuple):
 
 
 _TABLES = vocabulary.words("addresses")
-_STREET_WORDS: dict[str, str] = {
+STREET_WORDS: dict[str, str] = {
     word: short
     for table in ("street_types", "units", "directions", "other")
     for word, short in _TABLES[table].items()
@@ -81,7 +81,7 @@ def fold_street(value: str | None) -> str | None:
     folded = fold(text)
     if folded is None:
         return None
-    street = " ".join([_STREET_WORDS.get(word, word) for word in folded.split(" ")])
+    street = " ".join([STREET_WORDS.get(word, word) for word in folded.split(" ")])
     if "stra" in street:
         street = _JOINED_STRASSE.sub("str", street)
     return street.replace("unit unit", "unit") if "unit unit" in street else street

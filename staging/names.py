@@ -40,7 +40,7 @@ PARTICLES = vocabulary.word_set("names", "particles")
 GENERATIONS: Mapping[str, str] = vocabulary.words("names")["generations"]
 _PEERAGE = vocabulary.word_set("names", "peerage")
 _JOINED_PREFIXES = vocabulary.word_set("names", "joined_prefixes")
-_MARKED = TITLES | GENERATIONS.keys() | DEGREES
+MARKED = TITLES | GENERATIONS.keys() | DEGREES
 
 _BRACKETED = re.compile(r"[(\[{<][^()\[\]{}<>]*[)\]}>]")
 _QUOTED = re.compile(r"(?<!\S)[\"“”«»'‘][^\"“”«»]{1,30}?[\"“”«»'’](?!\S)")
@@ -115,7 +115,7 @@ def _read_full(value: str) -> PersonName:
     """The parts of a full name."""
     if _PLAIN.fullmatch(value):
         first, *between, last = value.lower().split(" ")
-        if _MARKED.isdisjoint((first, *between, last)) and PARTICLES.isdisjoint(between):
+        if MARKED.isdisjoint((first, *between, last)) and PARTICLES.isdisjoint(between):
             middle = between[0] if between else None
             return PersonName(" ".join((first, *between, last)), first, middle, last)
     text = unicodedata.normalize("NFKC", value).strip()
@@ -211,7 +211,7 @@ def _words(text: str) -> tuple[str, ...]:
 def _fold_word(word: str) -> str | None:
     """One folded word; dots inside capitals are dropped so that "Ph.D." is "phd"."""
     folded = fold(word)
-    if folded and "." in word and (joined := folded.replace(" ", "")) in _MARKED:
+    if folded and "." in word and (joined := folded.replace(" ", "")) in MARKED:
         return joined
     return folded
 

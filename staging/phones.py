@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import phonenumbers
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, NumberParseException, PhoneMetadata
@@ -48,6 +48,7 @@ class _Validity:
 
     leading: re.Pattern[str] | None
     by_length: dict[int, re.Pattern[str]]
+    written: dict[int, str]
 
     def holds(self, nsn: str) -> bool:
         """True if `nsn` is a number of some type in the region."""
@@ -65,6 +66,42 @@ class _Plan:
     transforms: bool
     general: re.Pattern[str]
     longest: int
+
+
+class HomeRules(NamedTuple):
+    """When a number dialled inside a region is valid there, as patterns for any engine.
+
+    `by_length` is about the whole number, the other patterns but `general` about its beginning.
+    """
+
+    country_code: str
+    dialled_abroad: str | None
+    prefix: str | None
+    transforms: bool
+    general: str
+    by_length: dict[int, str]
+
+
+def home_rules(region: str) -> HomeRules | None:
+    """The rules of a region, or None where it is not the leading one of its country code.
+
+    Raises UnknownRegion for a region that libphonenumber does not know.
+    """
+    code = region.upper()
+    plan = _plan(code)
+    if _main_regions()[plan.country_code] != code:
+        return None
+    first = _validities(plan.country_code)[0]
+    if first.leading is not None:
+        return None
+    return HomeRules(
+        plan.country_code,
+        plan.dialled_abroad and plan.dialled_abroad.pattern,
+        plan.prefix and plan.prefix.pattern,
+        plan.transforms,
+        plan.general.pattern,
+        first.written,
+    )
 
 
 def phone_standardiser(region: str | None) -> Callable[[str | None], Standard]:
@@ -258,11 +295,12 @@ def _validity(region: str, *, is_shared: bool) -> _Validity:
             for length in kind.possible_length or general.possible_length:
                 by_length.setdefault(length, []).append(f"(?:{kind.national_number_pattern})")
     in_general = f"(?=(?:{general.national_number_pattern})$)"
+    written = {length: "|".join(patterns) for length, patterns in by_length.items()}
     return _Validity(
+        written=written,
         leading=_compiled(metadata.leading_digits) if is_shared else None,
         by_length={
-            length: re.compile(f"{in_general}(?:{'|'.join(patterns)})")
-            for length, patterns in by_length.items()
+            length: re.compile(f"{in_general}(?:{pattern})") for length, pattern in written.items()
         },
     )
 

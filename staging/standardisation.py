@@ -13,6 +13,7 @@ import polars as pl
 
 from mdm.attributes import ADDRESS, ATTRIBUTES, NAME, STANDARD
 from mdm.config import AttributeType, Config, Source
+from staging import plain
 from staging.addresses import Address, standardise_address
 from staging.dates import standardise_date
 from staging.emails import standardise_email
@@ -22,6 +23,7 @@ from staging.organisations import standardise_organisation
 from staging.outcome import EMPTY, PLACEHOLDER, Standard
 from staging.phones import phone_standardiser
 from staging.placeholders import Placeholders
+from staging.plain import CERTAIN, Shortcut
 from staging.text import clean, fold
 
 Counts = Counter[tuple[str, str]]  # (attribute, outcome) -> values
@@ -48,6 +50,7 @@ class _Group:
     outputs: tuple[str, ...]
     function: Callable[..., Iterable[str | None]]
     standard: Mapping[str, str]
+    shortcut: Shortcut | None = None
 
 
 class Standardiser:
@@ -103,19 +106,24 @@ class Standardiser:
             "identifier": standardise_identifier,
         }
         single |= {name: by_type[config.attributes[name].type] for name in self._further}
+        shortcuts = {
+            "email": plain.emails,
+            "phone": plain.phone_numbers(region),
+            "date_of_birth": plain.dates_of_birth(today),
+        }
         groups = [
-            _Group((name,), (name, _REASON), self._single(name, function), {name: name})
+            self._single(name, function, shortcuts.get(name))
             for name, function in single.items()
             if name in self._attributes
         ]
-        for inputs, outputs, whole in (
-            (NAME, PersonName._fields, standardise_name),
-            (ADDRESS, Address._fields, standardise_address),
+        for inputs, outputs, whole, shortcut in (
+            (NAME, PersonName._fields, standardise_name, plain.person_names),
+            (ADDRESS, Address._fields, standardise_address, plain.postal_addresses),
         ):
             present = [name for name in inputs if name in self._attributes]
             if present:
                 standard = {name: "name" if name == "full_name" else name for name in present}
-                groups.append(_Group(inputs, outputs, whole, standard))
+                groups.append(_Group(inputs, outputs, whole, standard, shortcut))
         return groups
 
     def _cleaned(self, column: pl.Series) -> pl.Series:
@@ -142,8 +150,8 @@ class Standardiser:
         return pl.select(pl.when(~is_placeholder).then(column).alias(name)).to_series()
 
     def _single(
-        self, name: str, function: Callable[[str], Standard]
-    ) -> Callable[[str | None], Standard]:
+        self, name: str, function: Callable[[str], Standard], shortcut: Shortcut | None
+    ) -> _Group:
         """`function` for one attribute; a value may turn out a placeholder once standardised."""
         written = (*self._listed.any, *self._listed.by_attribute.get(name, ()))
         nothing = {found for value in written if (found := function(value).value) is not None}
@@ -154,25 +162,24 @@ class Standardiser:
             found = function(value)
             return PLACEHOLDER if found.value in nothing else found
 
-        return standardise
+        checked = plain.without(nothing, shortcut) if shortcut else None
+        return _Group((name,), (name, _REASON), standardise, {name: name}, checked)
 
     def _apply(self, group: _Group, known: pl.DataFrame) -> pl.DataFrame:
         """The output columns of `group` for each row of `known`; what happened is counted."""
         keys = [name for name in group.inputs if name in known.columns]
-        distinct = known.select(keys).unique()
-        nothing = pl.lit(None, pl.String)
-        values = distinct.select(
-            name if name in keys else nothing.alias(name) for name in group.inputs
-        )
-        outputs = zip(*(group.function(*row) for row in values.iter_rows()), strict=True)
-        table = distinct.with_columns(
-            pl.Series(f"standard {name}", column, pl.String)
-            for name, column in zip(group.outputs, outputs, strict=True)
-        )
-        joined = known.select(keys).join(
-            table, on=keys, how="left", nulls_equal=True, maintain_order="left"
-        )
-        found = joined.select(pl.col(f"standard {name}").alias(name) for name in group.outputs)
+        values = known.select(keys)
+        if group.shortcut is None:
+            found = _one_by_one(group, values)
+        else:
+            found = group.shortcut(values)
+            odd = (~found[CERTAIN]).arg_true()
+            found = found.drop(CERTAIN)
+            if len(odd):
+                read = _one_by_one(group, values[odd])
+                found = found.select(
+                    column.scatter(odd, read[column.name]) for column in found.iter_columns()
+                )
         self._count(group, known, found)
         return found
 
@@ -193,6 +200,21 @@ class Standardiser:
                 if name in known.columns:
                     moved &= known[name].is_null()
                 self.counts[name, "from_street"] += _true_n(moved)
+
+
+def _one_by_one(group: _Group, values: pl.DataFrame) -> pl.DataFrame:
+    """The output columns of `group` for each row of `values`, worked out per distinct row."""
+    keys = values.columns
+    distinct = values.unique()
+    nothing = pl.lit(None, pl.String)
+    inputs = distinct.select(name if name in keys else nothing.alias(name) for name in group.inputs)
+    outputs = zip(*(group.function(*row) for row in inputs.iter_rows()), strict=True)
+    table = distinct.with_columns(
+        pl.Series(f"standard {name}", column, pl.String)
+        for name, column in zip(group.outputs, outputs, strict=True)
+    )
+    joined = values.join(table, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    return joined.select(pl.col(f"standard {name}").alias(name) for name in group.outputs)
 
 
 def _true_n(condition: pl.Series) -> int:
