@@ -53,7 +53,7 @@ SELECT to_regclass('raw.' || quote_ident(:table)) IS NOT NULL
 -- name: create_source_table
 -- The raw table of a source: one row per valid line of each of its objects, payload untouched.
 -- Whether a row counts is its object's state in raw.lake_objects, so that superseding or retracting
--- an object is one row's change. {table} and {index} are quoted by the caller.
+-- an object is one row's change. {table} is quoted by the caller.
 CREATE TABLE {table} (
     object_id        bigint NOT NULL,
     line_no          integer NOT NULL,
@@ -64,6 +64,10 @@ CREATE TABLE {table} (
     payload          json NOT NULL,
     PRIMARY KEY (object_id, line_no)
 );
-CREATE INDEX {index} ON {table} (source_record_id);
 COMMENT ON TABLE {table} IS
     'One row per valid line of each lake object of this source, payload as it came. Writer: ingestion.';
+
+-- name: index_source_table
+-- The index by which staging finds the versions of a record. It is made behind the first load, by one
+-- sort; the next run makes it where a fault came between. {table} and {index} are quoted by the caller.
+CREATE INDEX IF NOT EXISTS {index} ON {table} (source_record_id)

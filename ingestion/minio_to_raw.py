@@ -62,6 +62,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     for name, source in ctx.config.sources.items():
         _ensure_table(conn, source)
         tally = _load_source(conn, ctx, name, source)
+        _ensure_index(conn, source)
         rows += tally.rows
         rejected += sum(tally.rejected.values())
         if tally.objects:
@@ -76,8 +77,17 @@ def _ensure_table(conn: Connection, source: Source) -> None:
             conn,
             load(_FILE)["create_source_table"],
             table=bulk.identifier("raw", source.table),
-            index=bulk.identifier(f"{source.table}_source_record_id"),
         )
+    conn.commit()
+
+
+def _ensure_index(conn: Connection, source: Source) -> None:
+    bulk.execute(
+        conn,
+        load(_FILE)["index_source_table"],
+        table=bulk.identifier("raw", source.table),
+        index=bulk.identifier(f"{source.table}_source_record_id"),
+    )
     conn.commit()
 
 

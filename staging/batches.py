@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 from psycopg2 import sql
@@ -21,9 +21,17 @@ from db.queries import load
 from mdm.phases import Bar
 from staging.extraction import Extraction
 from staging.mapping import FieldMapping
-from staging.standardisation import RECORD_COLUMNS, Standardiser
+from staging.standardisation import Standardiser
 
 _KEYS = ("source_record_id", "object_id", "line_no", "event_at")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Lines of CSV and the columns they fill."""
+
+    columns: tuple[str, ...]
+    text: IO[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +63,15 @@ def stage_current_rows(
     extraction = Extraction(sql.SQL("rows.payload"), mapping.columns)
     upcoming = iter([batch for batch in batches if batch.rows_n])
 
-    def exchange(rows: bytes) -> pl.DataFrame | None:
+    def exchange(rows: _Rows | None) -> pl.DataFrame | None:
         """Writes what is done and reads the next batch, if there is one."""
-        _write(conn, target, rows)
+        if rows is not None:
+            _write(conn, target, rows)
         batch = next(upcoming, None)
         return None if batch is None else _read(conn, batch, extraction, mapping)
 
-    count, done = 0, b""
+    count = 0
+    done: _Rows | None = None
     batch = exchange(done)
     with ThreadPoolExecutor(max_workers=1) as other:
         while batch is not None:
@@ -71,7 +81,8 @@ def stage_current_rows(
             count += len(batch)
             bar.update(len(batch))
             batch = exchanging.result()
-    _write(conn, target, done)
+    if done is not None:
+        _write(conn, target, done)
     return count
 
 
@@ -100,19 +111,21 @@ def _read(
     return pl.read_csv(lines, has_header=False, new_columns=columns, infer_schema=False)
 
 
-def _as_csv(frame: pl.DataFrame, target: Target) -> bytes:
-    """The rows of `frame` as COPY takes them, with the constants of `target` behind."""
-    constants = (target.source, "f", target.change_seq, target.run_id)
-    return (
-        frame.with_columns(
-            pl.lit(value).alias(f"constant {n}") for n, value in enumerate(constants)
-        )
-        .write_csv(include_header=False)
-        .encode()
+def _as_csv(frame: pl.DataFrame, target: Target) -> _Rows:
+    """The rows of `frame` as COPY takes them, with the constants of `target` behind.
+
+    Columns without a value are left out: they are many, and PostgreSQL makes them null cheaper.
+    """
+    filled = [column.name for column in frame.iter_columns() if column.null_count() < len(frame)]
+    constants = {"source": target.source, "change_seq": target.change_seq, "run_id": target.run_id}
+    rows = frame.select(
+        *filled, *(pl.lit(value).alias(f"constant {name}") for name, value in constants.items())
     )
+    text = io.BytesIO()
+    rows.write_csv(text, include_header=False)
+    text.seek(0)
+    return _Rows((*filled, *constants), text)
 
 
-def _write(conn: Connection, target: Target, rows: bytes) -> None:
-    if rows:
-        columns = (*_KEYS, *RECORD_COLUMNS, "source", "is_deleted", "change_seq", "run_id")
-        bulk.copy_in(conn, target.table, columns, io.BytesIO(rows), options=target.options)
+def _write(conn: Connection, target: Target, rows: _Rows) -> None:
+    bulk.copy_in(conn, target.table, rows.columns, rows.text, options=target.options)

@@ -157,6 +157,10 @@ def _read_national(digits: str, plan: _Plan) -> Standard | None:
     """The standard form of a number dialled inside `plan`, or None where it is not certain."""
     if plan.dialled_abroad is not None and plan.dialled_abroad.match(digits):
         return None
+    if digits.startswith("00") and (plan.prefix is None or not plan.prefix.match(digits)):
+        # "00" as in most of the world, where the region dials abroad otherwise
+        abroad = digits.lstrip("0")
+        return _read_international(abroad) if len(abroad) > plan.longest else None
     if digits.startswith(plan.country_code) and not plan.general.fullmatch(digits):
         rest = digits[len(plan.country_code) :]
         has_prefix = plan.prefix is not None and plan.prefix.match(rest)

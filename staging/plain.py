@@ -82,9 +82,11 @@ def person_names(known: pl.DataFrame) -> pl.DataFrame:
     are_words = pl.all_horizontal(
         pl.lit(True), *(_or_null(pl.col(name).str.contains(_WORD), pl.col(name)) for name in parts)
     )
-    outputs = {
+    outputs: dict[str, pl.Expr] = {
         "name": pl.concat_str(folded, separator=" ", ignore_nulls=True) if parts else _NOTHING,
-        **dict.fromkeys(("given_name", "middle_name", "family_name"), _NOTHING),
+        "given_name": _NOTHING,
+        "middle_name": _NOTHING,
+        "family_name": _NOTHING,
         **dict(zip(parts, folded, strict=True)),
     }
     certain = are_words & ~has_full

@@ -128,7 +128,7 @@ SELECT EXISTS (SELECT FROM staging.records WHERE source = :source)
 -- name: open_staged_records
 -- Temporary: what the touched records are to become, in the columns of staging.records.
 DROP TABLE IF EXISTS pg_temp.staged_records;
-CREATE TEMPORARY TABLE staged_records (LIKE staging.records) ON COMMIT DROP;
+CREATE TEMPORARY TABLE staged_records (LIKE staging.records INCLUDING DEFAULTS) ON COMMIT DROP;
 ALTER TABLE pg_temp.staged_records ALTER record_id DROP NOT NULL
 
 -- name: stage_deletions
