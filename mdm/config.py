@@ -79,7 +79,11 @@ class Ingestion(Section):
 
 
 class Placeholders(Section):
-    """Values that stand for "nothing known", compared folded: case and punctuation are nothing."""
+    """Values that stand for "nothing known", compared folded: case and punctuation are nothing.
+
+    Those in ``also_names`` are kept in a given, middle or family name where they are written as a
+    name is: "Null", not "NULL", "null" or "N/A".
+    """
 
     any: tuple[str, ...] = (
         "n/a", "na", "none", "null", "nil", "unknown", "not available", "not applicable",
@@ -100,6 +104,9 @@ class Placeholders(Section):
             "full_name": ("test test", "john doe test", "guest", "anonymous", "customer"),
         }
     )  # fmt: skip
+    # People are called Na, Nil, Null and Test. "None" is not here: it is what programs write for
+    # nothing, capital included.
+    also_names: tuple[str, ...] = ("na", "nil", "null", "test")
 
 
 class Staging(Section):
@@ -172,6 +179,14 @@ class Publish(Section):
     max_cluster_size: int | None = Field(default=None, ge=1)
 
 
+class Retention(Section):
+    """How long `mdm vacuum` keeps what nothing needs any more, in days; not set: for good."""
+
+    superseded_raw_days: int | None = Field(default=365, ge=1)
+    plans_days: int | None = Field(default=90, ge=1)
+    phase_runs_days: int | None = Field(default=730, ge=1)
+
+
 class Config(Section):
     """The whole of ``mdm.toml``."""
 
@@ -185,6 +200,7 @@ class Config(Section):
     survivorship: Survivorship = Survivorship()
     quality: Quality = Quality()
     publish: Publish = Publish()
+    retention: Retention = Retention()
 
     @property
     def known_attributes(self) -> tuple[str, ...]:

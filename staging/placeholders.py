@@ -12,6 +12,7 @@ _COMPACT = str.maketrans(
     string.ascii_lowercase,
     "".join(map(chr, {*range(128)} - {*map(ord, string.ascii_letters + string.digits)})),
 )
+_NAME_PARTS = frozenset({"given_name", "middle_name", "family_name"})
 
 
 class Placeholders:
@@ -23,10 +24,15 @@ class Placeholders:
     """
 
     def __init__(
-        self, everywhere: Iterable[str], by_attribute: Mapping[str, Iterable[str]]
+        self,
+        everywhere: Iterable[str],
+        by_attribute: Mapping[str, Iterable[str]],
+        also_names: Iterable[str] = (),
     ) -> None:
+        """`also_names` are kept in a part of a name when written as a name is: "Null"."""
         common = tuple(everywhere)
         self._common = _Listed(common)
+        self._also_names = frozenset(map(_compact, also_names))
         self._listed = {
             attribute: _Listed((*common, *values)) for attribute, values in by_attribute.items()
         }
@@ -39,6 +45,8 @@ class Placeholders:
         compact = _compact(value)
         if not compact:
             return True
+        if attribute in _NAME_PARTS and compact in self._also_names and _is_capitalised(value):
+            return False
         if attribute == "phone" and _digits(value) in self._phones:
             return True
         return self._listed.get(attribute, self._common).holds(compact)
@@ -96,6 +104,10 @@ def _compact(value: str) -> str:
     if value.isascii():
         return value.translate(_COMPACT)
     return (fold(value) or "").replace(" ", "")
+
+
+def _is_capitalised(value: str) -> bool:
+    return value.isalpha() and value.istitle()
 
 
 def _digits(value: str) -> str:

@@ -60,7 +60,9 @@ class Standardiser:
         """Birth dates after `today` are none. Raises UnknownRegion for the source's region."""
         self.counts: Counts = Counter()
         self._listed = config.staging.placeholders
-        self._placeholders = Placeholders(self._listed.any, self._listed.by_attribute)
+        self._placeholders = Placeholders(
+            self._listed.any, self._listed.by_attribute, self._listed.also_names
+        )
         self._attributes = tuple(source.fields)
         self._further = tuple(name for name in source.fields if name not in ATTRIBUTES)
         self._groups = self._grouped(config, source, today)

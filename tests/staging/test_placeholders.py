@@ -5,12 +5,13 @@ import pytest
 from staging.placeholders import Placeholders
 
 PLACEHOLDERS = Placeholders(
-    ("n/a", "unknown", "not provided"),
+    ("n/a", "null", "unknown", "not provided"),
     {
         "email": ("test@test.com", "noreply@*", "*@example.invalid"),
         "phone": ("0000000000", "1234567890"),
         "date_of_birth": ("1900-01-01",),
     },
+    ("na", "null"),
 )
 
 
@@ -23,6 +24,16 @@ PLACEHOLDERS = Placeholders(
         ("city", "--", True),
         ("city", "?", True),
         ("city", "Nancy", False),
+        ("city", "Null", True),
+        ("family_name", "Null", False),
+        ("family_name", "null", True),
+        ("family_name", "NULL", True),
+        ("family_name", "Na", False),
+        ("given_name", "N/A", True),
+        ("given_name", "n.a.", True),
+        ("given_name", "Unknown", True),
+        ("full_name", "Null", True),
+        ("full_name", "Jennifer Null", False),
         ("email", "TEST@test.com", True),
         ("email", "noreply@shop.com", True),
         ("email", "anna@example.invalid", True),
