@@ -31,27 +31,3 @@ INSERT INTO staging.volatile_marker (layer, change_seq, run_id, config_hash)
 VALUES ('matching', :change_seq, :run_id, :config_hash)
 ON CONFLICT (layer) DO UPDATE SET change_seq = excluded.change_seq, run_id = excluded.run_id,
     config_hash = excluded.config_hash;
-
--- name: current_model
--- The pinned model, if there is one.
-SELECT model_id, version, kind, parameters FROM ops.match_models WHERE is_current;
-
--- name: find_model
--- The model with these parameters, if it was trained before.
-SELECT model_id FROM ops.match_models WHERE version = :version;
-
--- name: unpin_models
--- No model is the current one.
-UPDATE ops.match_models SET is_current = false WHERE is_current;
-
--- name: pin_model
--- Make a model the one that runs use.
-UPDATE ops.match_models SET is_current = true WHERE model_id = :model_id;
-
--- name: insert_model
--- One new model, pinned; gives its id.
-INSERT INTO ops.match_models
-    (version, kind, run_id, code_version, parameters, data_profile, figures, is_current)
-VALUES (:version, :kind, :run_id, :code_version, CAST(:parameters AS jsonb),
-        CAST(:data_profile AS jsonb), CAST(:figures AS jsonb), true)
-RETURNING model_id;

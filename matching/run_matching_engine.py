@@ -6,18 +6,15 @@ import hashlib
 import io
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import orjson
 import polars as pl
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import bulk
 from db.queries import load, query
-from matching import engine, pair_copy
-from matching.model import MatchModel
+from matching import engine, model_store, pair_copy
 from matching.profiles import Profiles
 from matching.rules import RULES_MODEL, ExactRules
 from mdm.config import Config
@@ -25,8 +22,6 @@ from mdm.phases import PhaseReport, RunContext
 from mdm.standalone import main
 
 _SQL = "matching/matching.sql"
-CODE_VERSION = "1"
-"""Changes when comparisons or training change meaning; part of every model."""
 
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
@@ -35,17 +30,17 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     if not ctx.full and consumed.is_current:
         return PhaseReport(0, 0, detail={"unchanged": True})
     profiles = read_profiles(conn, ctx.config)
-    candidates = _read_candidates(conn, profiles)
+    candidates = read_candidates(conn, profiles)
     rules = ExactRules(ctx.config.matching.always_match, ctx.config.matching.never_match)
     conn.execute(query(_SQL, "clear"))
     with ctx.progress("matching", 3, "steps") as bar:
         if ctx.config.matching.model == "rules":
-            model_id = _pin_rules(conn, ctx, rules)
+            model_id = model_store.pin_rules(conn, rules, run_id=ctx.run_id)
             bar.update()
             pairs = engine.match_by_rules(profiles, rules, RULES_MODEL)
             version = "rules"
         else:
-            model_id, model = _fitting_model(conn, ctx, profiles, candidates)
+            model_id, model = model_store.fitting(conn, profiles, candidates, run_id=ctx.run_id)
             version = model.version
             bar.update()
             pairs = engine.match(
@@ -110,7 +105,7 @@ def read_profiles(conn: Connection, config: Config) -> Profiles:
     )
 
 
-def _read_candidates(
+def read_candidates(
     conn: Connection, profiles: Profiles
 ) -> tuple[engine.Positions, engine.Positions, NDArray[np.int16]]:
     """The blocked pairs as positions in ``profiles``."""
@@ -126,72 +121,6 @@ def _read_candidates(
         return order[np.searchsorted(ids, frame[column].to_numpy())].astype(np.int64)
 
     return positions("profile_id_l"), positions("profile_id_r"), frame["rule_id"].to_numpy()
-
-
-def _fitting_model(
-    conn: Connection,
-    ctx: RunContext,
-    profiles: Profiles,
-    candidates: tuple[engine.Positions, engine.Positions, NDArray[np.int16]],
-) -> tuple[int, MatchModel]:
-    """The pinned model when it knows the data's attributes, else one trained and pinned now."""
-    row = conn.execute(query(_SQL, "current_model")).one_or_none()
-    if row is not None and row.kind == "probabilistic":
-        model = MatchModel.from_json(row.parameters)
-        if model.code_version == CODE_VERSION and _knows(model, profiles):
-            return int(row.model_id), model
-    model = engine.train(profiles, *candidates[:2], code_version=CODE_VERSION)
-    profile = {"profiles": len(profiles), "pairs": len(candidates[0])}
-    return _pin(conn, ctx, "probabilistic", model.version, model.to_json(), profile), model
-
-
-def _knows(model: MatchModel, profiles: Profiles) -> bool:
-    known = {
-        attribute.name for segment in model.segments.values() for attribute in segment.attributes
-    }
-    present = set(profiles.columns) | ({"given_name"} if (profiles.given >= 0).any() else set())
-    kinds = {"organisation"} if profiles.is_organisation.any() else set()
-    if (~profiles.is_organisation).any():
-        kinds.add("person")
-    return present - {"organisation"} <= known and kinds <= set(model.segments)
-
-
-def _pin_rules(conn: Connection, ctx: RunContext, rules: ExactRules) -> int:
-    parameters = orjson.dumps(
-        {"rules": RULES_MODEL, "always_match": rules.always, "never_match": rules.never},
-        option=orjson.OPT_SORT_KEYS,
-    )
-    digest = MatchModel(segments={}, calibration=[], code_version=parameters.decode()).version
-    return _pin(conn, ctx, "rules", f"rules-{digest}", parameters, {})
-
-
-def _pin(
-    conn: Connection,
-    ctx: RunContext,
-    kind: str,
-    version: str,
-    parameters: bytes,
-    data_profile: dict[str, Any],
-) -> int:
-    conn.execute(query(_SQL, "unpin_models"))
-    known = conn.execute(query(_SQL, "find_model"), {"version": version}).scalar_one_or_none()
-    if known is not None:
-        conn.execute(query(_SQL, "pin_model"), {"model_id": known})
-        return int(known)
-    return int(
-        conn.execute(
-            query(_SQL, "insert_model"),
-            {
-                "version": version,
-                "kind": kind,
-                "run_id": ctx.run_id,
-                "code_version": CODE_VERSION,
-                "parameters": parameters.decode(),
-                "data_profile": orjson.dumps(data_profile).decode(),
-                "figures": "{}",
-            },
-        ).scalar_one()
-    )
 
 
 if __name__ == "__main__":
