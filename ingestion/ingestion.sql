@@ -20,6 +20,11 @@ SET watermark = greatest(marks.watermark, excluded.watermark),
     updated_at = clock_timestamp(),
     run_id = excluded.run_id
 
+-- name: commit_later
+-- Do not wait for the disk at the end of this transaction. A power cut may forget the last objects,
+-- rows and ledger together, and the next run loads them again.
+SET LOCAL synchronous_commit = off
+
 -- name: supersede
 -- The key came back with other content: what was read of it before no longer counts.
 UPDATE raw.lake_objects

@@ -6,6 +6,7 @@ import dataclasses
 import io
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
@@ -22,7 +23,7 @@ _COLUMNS = (
     "object_id", "line_no", "run_id", "source_record_id", "event_at", "is_deleted", "payload",
 )  # fmt: skip
 _REJECT_COLUMNS = ("object_id", "line_no", "source", "reason", "detail", "line", "run_id")
-_BATCH_BYTES = 16 << 20
+_BATCH_BYTES = 2 << 20
 # Valid JSON never holds a raw control character, so these two need no escaping in the payload.
 _COPY = "FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02'"
 # Listing everything is cheap below this many objects and then finds files however late they are.
@@ -174,9 +175,11 @@ class _Loading:
         self._source = source
         self._listed = listed
         self._object_id = 0
+        self._parse = parser(source)
 
     def open(self) -> None:
         """Supersede what the key held before and write the ledger row."""
+        self._conn.execute(query(_FILE, "commit_later"))
         self._conn.execute(
             query(_FILE, "supersede"),
             {"object_key": self._listed.key, "run_id": self._ctx.run_id},
@@ -204,8 +207,7 @@ class _Loading:
                 gzipped=self._listed.key.endswith(".gz"),
                 max_bytes=limits.max_line_bytes,
             )
-            for batch in _batches(lines):
-                self._load(batch)
+            self._load(_batches(lines))
         except CorruptObject as error:
             reason = str(error)
         bad = sum(self.rejected.values())
@@ -235,15 +237,30 @@ class _Loading:
         )
         return state
 
-    def _load(self, batch: list[Line]) -> None:
-        parse = parser(self._source)
+    def _load(self, batches: Iterator[list[Line]]) -> None:
+        """All batches into the database, which takes one in while the next is parsed.
+
+        The connection belongs to the other thread meanwhile.
+        """
+        with ThreadPoolExecutor(max_workers=1) as other:
+            copying: Future[None] | None = None
+            for batch in batches:
+                rows = self._parsed(batch)
+                if copying is not None:
+                    copying.result()
+                copying = other.submit(self._copy, *rows)
+            if copying is not None:
+                copying.result()
+
+    def _parsed(self, batch: list[Line]) -> tuple[bytes, bytes]:
+        """The rows for raw and for quarantine that the lines of `batch` make."""
         object_id, run_id = self._object_id, self._ctx.run_id
         fallback = self._listed.at.isoformat()
         dated = self._source.event_time is not None
         good, bad = [], []
         for line in batch:
             content = line.content
-            found = Rejection("line too long") if line.too_long else parse(content)
+            found = Rejection("line too long") if line.too_long else self._parse(content)
             if isinstance(found, Record):
                 if dated and found.event_at is None:
                     self.undated += 1
@@ -262,16 +279,15 @@ class _Loading:
             else:
                 bad.append(self._reject(line, found))
         self.rows += len(good)
+        return b"".join(good), b"".join(bad)
+
+    def _copy(self, good: bytes, bad: bytes) -> None:
         target = ("raw", self._source.table)
-        bulk.copy_in(self._conn, target, _COLUMNS, io.BytesIO(b"".join(good)), options=_COPY)
+        if good:
+            bulk.copy_in(self._conn, target, _COLUMNS, io.BytesIO(good), options=_COPY)
         if bad:
-            bulk.copy_in(
-                self._conn,
-                ("raw", "rejected_lines"),
-                _REJECT_COLUMNS,
-                io.BytesIO(b"".join(bad)),
-                options=_COPY,
-            )
+            rejected = ("raw", "rejected_lines")
+            bulk.copy_in(self._conn, rejected, _REJECT_COLUMNS, io.BytesIO(bad), options=_COPY)
 
     def _reject(self, line: Line, why: Rejection) -> bytes:
         self.rejected[why.reason] += 1
