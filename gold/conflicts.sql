@@ -18,34 +18,20 @@ WHERE c.resolved_at IS NULL AND EXISTS (SELECT FROM news WHERE global_customer_i
 -- The conflicts of these customers: one row per customer and attribute with more than one
 -- standardised value (names are compared folded; parts of a name are left to full_name).
 CREATE TEMPORARY TABLE gold_found ON COMMIT DROP AS
-WITH disagreements AS (
-    SELECT m.global_customer_id,
-           min(m.std_name) <> max(m.std_name) AS full_name_differs,
-           min(m.email) <> max(m.email) AS email_differs,
-           min(m.phone) <> max(m.phone) AS phone_differs,
-           min(m.date_of_birth) <> max(m.date_of_birth) AS date_of_birth_differs,
-           min(m.gender) <> max(m.gender) AS gender_differs,
-           min(m.std_street) <> max(m.std_street) AS street_differs,
-           min(m.std_city) <> max(m.std_city) AS city_differs,
-           min(m.std_region) <> max(m.std_region) AS region_differs,
-           min(m.postcode) <> max(m.postcode) AS postcode_differs,
-           min(m.country) <> max(m.country) AS country_differs,
-           min(m.std_tax_id) <> max(m.std_tax_id) AS tax_id_differs,
-           min(m.std_customer_number) <> max(m.std_customer_number) AS customer_number_differs,
-           min(m.std_organisation) <> max(m.std_organisation) AS organisation_differs,
-           count(m.std_extra) > 1 AS extra_may_differ
-    FROM pg_temp.gold_member AS m
-    GROUP BY m.global_customer_id
-), disputed AS MATERIALIZED (
-    SELECT d.*, m.source_mask, m.std_name, m.email, m.phone, m.date_of_birth, m.gender, m.std_street,
+WITH disputed AS MATERIALIZED (
+    SELECT m.global_customer_id, w.full_name_differs, w.email_differs, w.phone_differs,
+           w.date_of_birth_differs, w.gender_differs, w.street_differs, w.city_differs,
+           w.region_differs, w.postcode_differs, w.country_differs, w.tax_id_differs,
+           w.customer_number_differs, w.organisation_differs, w.extra_may_differ,
+           m.source_mask, m.std_name, m.email, m.phone, m.date_of_birth, m.gender, m.std_street,
            m.std_city, m.std_region, m.postcode, m.country, m.std_tax_id, m.std_customer_number,
            m.std_organisation, m.std_extra
-    FROM disagreements AS d
+    FROM pg_temp.gold_winner AS w
     JOIN pg_temp.gold_member AS m USING (global_customer_id)
-    WHERE d.full_name_differs OR d.email_differs OR d.phone_differs OR d.date_of_birth_differs
-       OR d.gender_differs OR d.street_differs OR d.city_differs OR d.region_differs
-       OR d.postcode_differs OR d.country_differs OR d.tax_id_differs OR d.customer_number_differs
-       OR d.organisation_differs OR d.extra_may_differ
+    WHERE w.full_name_differs OR w.email_differs OR w.phone_differs OR w.date_of_birth_differs
+       OR w.gender_differs OR w.street_differs OR w.city_differs OR w.region_differs
+       OR w.postcode_differs OR w.country_differs OR w.tax_id_differs OR w.customer_number_differs
+       OR w.organisation_differs OR w.extra_may_differ
 ), sightings AS (
     SELECT global_customer_id, 'full_name' AS attribute, std_name AS value, source_mask FROM disputed WHERE full_name_differs
     UNION ALL SELECT global_customer_id, 'email', email, source_mask FROM disputed WHERE email_differs

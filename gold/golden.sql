@@ -122,72 +122,36 @@ WITH consumed AS (
 )
 DELETE FROM gold.customer_changes WHERE change_id <= (SELECT change_id FROM consumed)
 
--- name: create_winner
--- Per touched customer the record that wins each part (name, e-mail, … address), as the smallest of
--- the rule's keys; what is counted over its records; and which parts must go to a vote because
--- records disagree and the rule asks for the most frequent value.
---
--- A key (gold.rule_key) holds the whole order of a rule: bit 62 is set for a fragment (a name
--- without given or family name, an address without street: it never displaces a whole one), then
--- what the rule looks at, then source priority where the rule is not recency, and in the lowest 31
--- bits the record's place in the order of recency, which is unique: so there are no ties, and the
--- winner can be read off its key.
-CREATE TEMPORARY TABLE gold_winner ON COMMIT DROP AS
-SELECT m.global_customer_id, CAST(count(*) AS integer) AS record_count, CAST(bit_or(m.source_mask) AS text) AS source_set,
-       max(m.event_at) AS last_seen_at,
-       CAST(sum(m.filled_n) AS real) / greatest(sum(m.filled_n) + sum(m.refused_n), 1) AS validity,
-       min(gold.rule_key(:rule_name, m.rank, m.recency, m.filled_n,
-                         length(coalesce(m.full_name, concat_ws(' ', m.given_name, m.middle_name, m.family_name))))
-           + CASE WHEN m.std_given_name IS NULL OR m.std_family_name IS NULL THEN 1::bigint << 62 ELSE 0 END)
-           FILTER (WHERE m.std_name IS NOT NULL) AS name_key,
-       min(gold.rule_key(:rule_email, m.rank, m.recency, m.filled_n, length(m.email)))
-           FILTER (WHERE m.email IS NOT NULL) AS email_key,
-       min(gold.rule_key(:rule_phone, m.rank, m.recency, m.filled_n, length(m.phone)))
-           FILTER (WHERE m.phone IS NOT NULL) AS phone_key,
-       min(gold.rule_key(:rule_date_of_birth, m.rank, m.recency, m.filled_n, 10))
-           FILTER (WHERE m.date_of_birth IS NOT NULL) AS date_of_birth_key,
-       min(gold.rule_key(:rule_gender, m.rank, m.recency, m.filled_n, length(m.gender)))
-           FILTER (WHERE m.gender IS NOT NULL) AS gender_key,
-       min(gold.rule_key(:rule_address, m.rank, m.recency, m.filled_n,
-                         length(concat(m.street, m.city, m.region, m.postcode, m.country)))
-           + CASE WHEN m.std_street IS NULL THEN 1::bigint << 62 ELSE 0 END)
-           FILTER (WHERE num_nonnulls(m.std_street, m.std_city, m.std_region, m.postcode, m.country) > 0) AS address_key,
-       min(gold.rule_key(:rule_tax_id, m.rank, m.recency, m.filled_n, length(m.tax_id)))
-           FILTER (WHERE m.std_tax_id IS NOT NULL) AS tax_id_key,
-       min(gold.rule_key(:rule_customer_number, m.rank, m.recency, m.filled_n, length(m.customer_number)))
-           FILTER (WHERE m.std_customer_number IS NOT NULL) AS customer_number_key,
-       min(gold.rule_key(:rule_organisation, m.rank, m.recency, m.filled_n, length(m.organisation)))
-           FILTER (WHERE m.std_organisation IS NOT NULL) AS organisation_key,
-       coalesce(min(m.std_name) FILTER (WHERE :rule_name = 'most_frequent') <> max(m.std_name), false) AS votes_name,
-       coalesce(min(m.email) FILTER (WHERE :rule_email = 'most_frequent') <> max(m.email), false) AS votes_email,
-       coalesce(min(m.phone) FILTER (WHERE :rule_phone = 'most_frequent') <> max(m.phone), false) AS votes_phone,
-       coalesce(min(m.date_of_birth) FILTER (WHERE :rule_date_of_birth = 'most_frequent') <> max(m.date_of_birth),
-                false) AS votes_date_of_birth,
-       coalesce(min(m.gender) FILTER (WHERE :rule_gender = 'most_frequent') <> max(m.gender), false) AS votes_gender,
-       :rule_address = 'most_frequent' AND count(*) > 1 AS votes_address,
-       coalesce(min(m.std_tax_id) FILTER (WHERE :rule_tax_id = 'most_frequent') <> max(m.std_tax_id), false) AS votes_tax_id,
-       coalesce(min(m.std_customer_number) FILTER (WHERE :rule_customer_number = 'most_frequent')
-                <> max(m.std_customer_number), false) AS votes_customer_number,
-       coalesce(min(m.std_organisation) FILTER (WHERE :rule_organisation = 'most_frequent')
-                <> max(m.std_organisation), false) AS votes_organisation
-FROM pg_temp.gold_member AS m
-GROUP BY m.global_customer_id
-
 -- name: create_voted
 -- The outcome of the votes, as keys again: of the values that records of a customer hold, the one
 -- that most sources hold wins (a source has one voice, however many records), then the most recent
--- sighting; the value's most recent record wins for it.
+-- sighting; the value's most recent record wins for it. Parts go to a vote where the rule asks for
+-- the most frequent value and records disagree, except where one source alone speaks and no name is
+-- a fragment: all votes are equal then, and the key by recency has named the winner.
 CREATE TEMPORARY TABLE gold_voted ON COMMIT DROP AS
-WITH disputed AS MATERIALIZED (
+WITH ballots AS (
+    SELECT w.global_customer_id,
+           :rule_name = 'most_frequent' AND w.full_name_differs AND (x.many OR w.has_name_fragment) AS votes_name,
+           :rule_email = 'most_frequent' AND w.email_differs AND x.many AS votes_email,
+           :rule_phone = 'most_frequent' AND w.phone_differs AND x.many AS votes_phone,
+           :rule_date_of_birth = 'most_frequent' AND w.date_of_birth_differs AND x.many AS votes_date_of_birth,
+           :rule_gender = 'most_frequent' AND w.gender_differs AND x.many AS votes_gender,
+           :rule_address = 'most_frequent' AND w.record_count > 1 AS votes_address,
+           :rule_tax_id = 'most_frequent' AND w.tax_id_differs AND x.many AS votes_tax_id,
+           :rule_customer_number = 'most_frequent' AND w.customer_number_differs AND x.many AS votes_customer_number,
+           :rule_organisation = 'most_frequent' AND w.organisation_differs AND x.many AS votes_organisation
+    FROM pg_temp.gold_winner AS w
+    CROSS JOIN LATERAL (SELECT w.source_set LIKE '%1%1%' AS many) AS x
+), disputed AS MATERIALIZED (
     SELECT m.global_customer_id, m.source_mask, m.recency, m.std_name, m.std_given_name, m.std_family_name,
            m.email, m.phone, m.date_of_birth, m.gender, m.std_street, m.std_city, m.std_region,
            m.postcode, m.country, m.std_tax_id, m.std_customer_number, m.std_organisation,
-           w.votes_name, w.votes_email, w.votes_phone, w.votes_date_of_birth, w.votes_gender,
-           w.votes_address, w.votes_tax_id, w.votes_customer_number, w.votes_organisation
-    FROM pg_temp.gold_winner AS w
+           b.votes_name, b.votes_email, b.votes_phone, b.votes_date_of_birth, b.votes_gender,
+           b.votes_address, b.votes_tax_id, b.votes_customer_number, b.votes_organisation
+    FROM ballots AS b
     JOIN pg_temp.gold_member AS m USING (global_customer_id)
-    WHERE w.votes_name OR w.votes_email OR w.votes_phone OR w.votes_date_of_birth OR w.votes_gender
-       OR w.votes_address OR w.votes_tax_id OR w.votes_customer_number OR w.votes_organisation
+    WHERE b.votes_name OR b.votes_email OR b.votes_phone OR b.votes_date_of_birth OR b.votes_gender
+       OR b.votes_address OR b.votes_tax_id OR b.votes_customer_number OR b.votes_organisation
 ), sightings AS (
     SELECT global_customer_id, source_mask, recency, 'name' AS part, std_name AS value,
            CASE WHEN std_given_name IS NULL OR std_family_name IS NULL THEN 1::bigint << 62 ELSE 0 END AS fragment
@@ -250,42 +214,54 @@ WITH chosen AS (
            coalesce(v.organisation_key, w.organisation_key) & 2147483647 AS organisation_at
     FROM pg_temp.gold_winner AS w
     LEFT JOIN pg_temp.gold_voted AS v USING (global_customer_id)
-), winners AS (
-    SELECT m.global_customer_id,
-           max(m.full_name) FILTER (WHERE m.recency = c.name_at) AS full_name,
-           max(m.given_name) FILTER (WHERE m.recency = c.name_at) AS given_name,
-           max(m.middle_name) FILTER (WHERE m.recency = c.name_at) AS middle_name,
-           max(m.family_name) FILTER (WHERE m.recency = c.name_at) AS family_name,
-           max(m.std_given_name) FILTER (WHERE m.recency = c.name_at) AS std_given_name,
-           max(m.std_middle_name) FILTER (WHERE m.recency = c.name_at) AS std_middle_name,
-           max(m.std_family_name) FILTER (WHERE m.recency = c.name_at) AS std_family_name,
-           max(m.record_id) FILTER (WHERE m.recency = c.name_at) AS name_record,
-           max(m.email) FILTER (WHERE m.recency = c.email_at) AS email,
-           max(m.record_id) FILTER (WHERE m.recency = c.email_at) AS email_record,
-           max(m.phone) FILTER (WHERE m.recency = c.phone_at) AS phone,
-           max(m.record_id) FILTER (WHERE m.recency = c.phone_at) AS phone_record,
-           max(m.date_of_birth) FILTER (WHERE m.recency = c.date_of_birth_at) AS date_of_birth,
-           max(m.record_id) FILTER (WHERE m.recency = c.date_of_birth_at) AS date_of_birth_record,
-           max(m.gender) FILTER (WHERE m.recency = c.gender_at) AS gender,
-           max(m.record_id) FILTER (WHERE m.recency = c.gender_at) AS gender_record,
-           max(m.street) FILTER (WHERE m.recency = c.address_at) AS street,
-           max(m.city) FILTER (WHERE m.recency = c.address_at) AS city,
-           max(m.region) FILTER (WHERE m.recency = c.address_at) AS region,
-           max(m.postcode) FILTER (WHERE m.recency = c.address_at) AS postcode,
-           max(m.country) FILTER (WHERE m.recency = c.address_at) AS country,
-           max(m.record_id) FILTER (WHERE m.recency = c.address_at) AS address_record,
-           max(m.tax_id) FILTER (WHERE m.recency = c.tax_id_at) AS tax_id,
-           max(m.record_id) FILTER (WHERE m.recency = c.tax_id_at) AS tax_id_record,
-           max(m.customer_number) FILTER (WHERE m.recency = c.customer_number_at) AS customer_number,
-           max(m.record_id) FILTER (WHERE m.recency = c.customer_number_at) AS customer_number_record,
-           max(m.organisation) FILTER (WHERE m.recency = c.organisation_at) AS organisation,
-           max(m.record_id) FILTER (WHERE m.recency = c.organisation_at) AS organisation_record
+), won AS (
+    SELECT m.*,
+           m.recency = c.name_at AS wins_name,
+           m.recency = c.email_at AS wins_email,
+           m.recency = c.phone_at AS wins_phone,
+           m.recency = c.date_of_birth_at AS wins_date_of_birth,
+           m.recency = c.gender_at AS wins_gender,
+           m.recency = c.address_at AS wins_address,
+           m.recency = c.tax_id_at AS wins_tax_id,
+           m.recency = c.customer_number_at AS wins_customer_number,
+           m.recency = c.organisation_at AS wins_organisation
     FROM pg_temp.gold_member AS m
     JOIN chosen AS c USING (global_customer_id)
     -- records that win nothing need not be asked part by part
-    WHERE m.recency = c.name_at OR m.recency = c.email_at OR m.recency = c.phone_at
-       OR m.recency = c.address_at OR m.recency = c.date_of_birth_at OR m.recency = c.gender_at
-       OR m.recency = c.tax_id_at OR m.recency = c.customer_number_at OR m.recency = c.organisation_at
+    WHERE m.recency IN (c.name_at, c.email_at, c.phone_at, c.address_at, c.date_of_birth_at, c.gender_at,
+                        c.tax_id_at, c.customer_number_at, c.organisation_at)
+    OFFSET 0  -- a fence: who wins is found once per record, not once per attribute
+), winners AS (
+    SELECT m.global_customer_id,
+           max(m.full_name) FILTER (WHERE m.wins_name) AS full_name,
+           max(m.given_name) FILTER (WHERE m.wins_name) AS given_name,
+           max(m.middle_name) FILTER (WHERE m.wins_name) AS middle_name,
+           max(m.family_name) FILTER (WHERE m.wins_name) AS family_name,
+           max(m.std_given_name) FILTER (WHERE m.wins_name) AS std_given_name,
+           max(m.std_middle_name) FILTER (WHERE m.wins_name) AS std_middle_name,
+           max(m.std_family_name) FILTER (WHERE m.wins_name) AS std_family_name,
+           max(m.record_id) FILTER (WHERE m.wins_name) AS name_record,
+           max(m.email) FILTER (WHERE m.wins_email) AS email,
+           max(m.record_id) FILTER (WHERE m.wins_email) AS email_record,
+           max(m.phone) FILTER (WHERE m.wins_phone) AS phone,
+           max(m.record_id) FILTER (WHERE m.wins_phone) AS phone_record,
+           max(m.date_of_birth) FILTER (WHERE m.wins_date_of_birth) AS date_of_birth,
+           max(m.record_id) FILTER (WHERE m.wins_date_of_birth) AS date_of_birth_record,
+           max(m.gender) FILTER (WHERE m.wins_gender) AS gender,
+           max(m.record_id) FILTER (WHERE m.wins_gender) AS gender_record,
+           max(m.street) FILTER (WHERE m.wins_address) AS street,
+           max(m.city) FILTER (WHERE m.wins_address) AS city,
+           max(m.region) FILTER (WHERE m.wins_address) AS region,
+           max(m.postcode) FILTER (WHERE m.wins_address) AS postcode,
+           max(m.country) FILTER (WHERE m.wins_address) AS country,
+           max(m.record_id) FILTER (WHERE m.wins_address) AS address_record,
+           max(m.tax_id) FILTER (WHERE m.wins_tax_id) AS tax_id,
+           max(m.record_id) FILTER (WHERE m.wins_tax_id) AS tax_id_record,
+           max(m.customer_number) FILTER (WHERE m.wins_customer_number) AS customer_number,
+           max(m.record_id) FILTER (WHERE m.wins_customer_number) AS customer_number_record,
+           max(m.organisation) FILTER (WHERE m.wins_organisation) AS organisation,
+           max(m.record_id) FILTER (WHERE m.wins_organisation) AS organisation_record
+    FROM won AS m
     GROUP BY m.global_customer_id
 ), source_sets AS (
     -- a few sets of sources serve all customers
@@ -410,7 +386,7 @@ WITH splits AS (
     FROM identity.identity_events AS e
     WHERE e.event_type = 'SPLIT' AND e.event_id > :identity_event_id
     ORDER BY e.related_customer_id, e.event_id DESC
-), scored AS (
+), scored AS NOT MATERIALIZED (
     SELECT g.*, coalesce(c.confidence, 1) AS match_confidence,
            CAST(round(CAST(
                0.5 * (CAST('full_name' = ANY (:expected) AND g.canonical_full_name IS NOT NULL AS integer)
@@ -473,30 +449,38 @@ WITH splits AS (
         UPDATE SET
             record_count = s.record_count, data_quality_score = s.data_quality_score,
             match_confidence = s.match_confidence, last_seen_at = s.last_seen_at, run_id = :run_id
-    WHEN NOT MATCHED THEN
-        INSERT VALUES (
-            s.global_customer_id, s.canonical_full_name, s.canonical_given_name,
-            s.canonical_middle_name, s.canonical_family_name, s.canonical_email, s.canonical_phone,
-            s.canonical_date_of_birth, s.canonical_gender, s.canonical_street, s.canonical_city,
-            s.canonical_region, s.canonical_postcode, s.canonical_country, s.canonical_tax_id,
-            s.canonical_customer_number, s.canonical_organisation, s.extra, s.source_systems,
-            s.primary_source, s.record_count, s.data_quality_score, s.match_confidence,
-            s.last_seen_at, :as_of, :as_of, :run_id)
-    RETURNING d.global_customer_id, merge_action() AS action,
-              CASE WHEN merge_action() = 'UPDATE' THEN gold.changed_columns(old, new) END AS changed_columns,
-              CASE WHEN merge_action() = 'UPDATE' THEN gold.meaning(old) END AS old_row
+    RETURNING d.global_customer_id, gold.changed_columns(old, new) AS changed_columns,
+              gold.meaning(old) AS old_row
+), added AS (
+    -- beside the MERGE, not in it: a first load need not match each row against nothing
+    INSERT INTO gold.dim_customers
+    SELECT s.global_customer_id, s.canonical_full_name, s.canonical_given_name,
+           s.canonical_middle_name, s.canonical_family_name, s.canonical_email, s.canonical_phone,
+           s.canonical_date_of_birth, s.canonical_gender, s.canonical_street, s.canonical_city,
+           s.canonical_region, s.canonical_postcode, s.canonical_country, s.canonical_tax_id,
+           s.canonical_customer_number, s.canonical_organisation, s.extra, s.source_systems,
+           s.primary_source, s.record_count, s.data_quality_score, s.match_confidence,
+           s.last_seen_at, :as_of, :as_of, :run_id
+    FROM scored AS s
+    WHERE NOT EXISTS (SELECT FROM gold.dim_customers AS d WHERE d.global_customer_id = s.global_customer_id)
+    ORDER BY s.global_customer_id
+    RETURNING global_customer_id
+), changes AS (
+    SELECT m.global_customer_id, 'UPDATE' AS change_type, CAST(NULL AS uuid) AS origin_id,
+           m.changed_columns, m.old_row
+    FROM merged AS m
+    WHERE cardinality(m.changed_columns) > 0
+    UNION ALL
+    SELECT a.global_customer_id, CASE WHEN s.origin_id IS NULL THEN 'INSERT' ELSE 'SPLIT' END,
+           s.origin_id, NULL, NULL
+    FROM added AS a
+    LEFT JOIN splits AS s USING (global_customer_id)
 )
 INSERT INTO gold.customer_changes
     (run_id, occurred_at, change_type, global_customer_id, related_customer_id, changed_columns, old_row)
-SELECT :run_id, :as_of,
-       CASE WHEN m.action = 'UPDATE' THEN 'UPDATE' WHEN s.origin_id IS NOT NULL THEN 'SPLIT' ELSE 'INSERT' END,
-       m.global_customer_id,
-       CASE WHEN m.action = 'INSERT' THEN s.origin_id END,
-       m.changed_columns, m.old_row
-FROM merged AS m
-LEFT JOIN splits AS s USING (global_customer_id)
-WHERE m.action = 'INSERT' OR cardinality(m.changed_columns) > 0
-ORDER BY m.global_customer_id
+SELECT :run_id, :as_of, c.change_type, c.global_customer_id, c.origin_id, c.changed_columns, c.old_row
+FROM changes AS c
+ORDER BY c.global_customer_id
 
 -- name: remove_vanished
 -- Take out of gold the touched customers that have no record any more: merged into another, or gone.
@@ -516,19 +500,25 @@ JOIN identity.customers AS c USING (global_customer_id)
 
 -- name: merge_lineage
 -- Who won each value now; rows of customers that left go.
-MERGE INTO gold.customer_lineage AS l
-USING (
-    SELECT t.global_customer_id, g.record_ids, g.extra_records, g.overrides
-    FROM pg_temp.gold_touched AS t
-    LEFT JOIN pg_temp.gold_golden AS g USING (global_customer_id)) AS s
-ON l.global_customer_id = s.global_customer_id
-WHEN MATCHED AND s.record_ids IS NULL THEN DELETE
-WHEN MATCHED AND (l.record_ids, l.rule_set_id, l.extra_records, l.overrides)
-     IS DISTINCT FROM (s.record_ids, :rule_set_id, s.extra_records, s.overrides) THEN
-    UPDATE SET record_ids = s.record_ids, rule_set_id = :rule_set_id,
-               extra_records = s.extra_records, overrides = s.overrides
-WHEN NOT MATCHED AND s.record_ids IS NOT NULL THEN
-    INSERT VALUES (s.global_customer_id, s.record_ids, :rule_set_id, s.extra_records, s.overrides)
+WITH gone AS (
+    DELETE FROM gold.customer_lineage AS l
+    USING pg_temp.gold_touched AS t
+    WHERE t.global_customer_id = l.global_customer_id
+      AND NOT EXISTS (SELECT FROM pg_temp.gold_golden AS g WHERE g.global_customer_id = l.global_customer_id)
+), moved AS (
+    UPDATE gold.customer_lineage AS l
+    SET record_ids = g.record_ids, rule_set_id = :rule_set_id, extra_records = g.extra_records,
+        overrides = g.overrides
+    FROM pg_temp.gold_golden AS g
+    WHERE g.global_customer_id = l.global_customer_id
+      AND (l.record_ids, l.rule_set_id, l.extra_records, l.overrides)
+          IS DISTINCT FROM (g.record_ids, :rule_set_id, g.extra_records, g.overrides)
+)
+INSERT INTO gold.customer_lineage
+SELECT g.global_customer_id, g.record_ids, :rule_set_id, g.extra_records, g.overrides
+FROM pg_temp.gold_golden AS g
+WHERE NOT EXISTS (SELECT FROM gold.customer_lineage AS l WHERE l.global_customer_id = g.global_customer_id)
+ORDER BY g.global_customer_id
 
 -- name: count_changes
 -- The changes of a run by type.

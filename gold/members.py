@@ -22,21 +22,24 @@ def sources_in_order(conn: Connection, config: Config) -> list[str]:
 
 
 def read(conn: Connection, config: Config, *, everyone: bool) -> list[str]:
-    """The order of sources, after ``gold_member`` was made for the customers in ``gold_touched``.
+    """The order of sources, after the work tables were made for the customers in ``gold_touched``.
 
-    ``everyone`` says that these are all customers there are.
+    These are ``gold_member`` (their records) and ``gold_winner`` (per customer who wins each part
+    and where records disagree). ``everyone`` says that these are all customers there are.
     """
-    drop(conn, "gold_member")
+    drop(conn, "gold_member", "gold_winner")
     sources = sources_in_order(conn, config)
     conn.execute(query(_FILE, "create_member"), {"sources": sources, "everyone": everyone})
     bulk.execute(conn, "ANALYZE pg_temp.gold_member (global_customer_id)")
+    conn.execute(query(_FILE, "create_winner"), survivorship.rule_params(config))
+    bulk.execute(conn, "ANALYZE pg_temp.gold_winner (global_customer_id, source_set)")
     return sources
 
 
 def are_read(conn: Connection, *, since: int) -> bool:
-    """Whether ``gold_member`` holds the customers touched after the touch number ``since``.
+    """Whether the work tables hold the customers touched after the touch number ``since``.
 
-    It does when phase 7 has run in this very transaction (the table goes when that ends) and
+    They do when phase 7 has run in this very transaction (the tables go when that ends) and
     nothing older is pending.
     """
     golden = state.marks(conn, "golden")

@@ -32,3 +32,58 @@ SELECT s.*, r.rank, r.source_mask,
        row_number() OVER (ORDER BY s.event_at DESC, r.rank, s.source_record_id COLLATE "C") AS recency
 FROM shown AS s
 JOIN ranks AS r ON r.source = s.source
+
+-- name: create_winner
+-- Per touched customer the record that wins each part (name, e-mail, … address), as the smallest of
+-- the rule's keys; what is counted over its records; and on which attributes these disagree (more
+-- than one standardised value; extra: more than one record has any).
+--
+-- A key (gold.rule_key) holds the whole order of a rule: bit 62 is set for a fragment (a name
+-- without given or family name, an address without street: it never displaces a whole one), then
+-- what the rule looks at, then source priority where the rule is not recency, and in the lowest 31
+-- bits the record's place in the order of recency, which is unique: so there are no ties, and the
+-- winner can be read off its key.
+CREATE TEMPORARY TABLE gold_winner ON COMMIT DROP AS
+SELECT m.global_customer_id, CAST(count(*) AS integer) AS record_count, CAST(bit_or(m.source_mask) AS text) AS source_set,
+       max(m.event_at) AS last_seen_at,
+       CAST(sum(m.filled_n) AS real) / greatest(sum(m.filled_n) + sum(m.refused_n), 1) AS validity,
+       min(gold.rule_key(:rule_name, m.rank, m.recency, m.filled_n,
+                         length(coalesce(m.full_name, concat_ws(' ', m.given_name, m.middle_name, m.family_name))))
+           + CASE WHEN m.std_given_name IS NULL OR m.std_family_name IS NULL THEN 1::bigint << 62 ELSE 0 END)
+           FILTER (WHERE m.std_name IS NOT NULL) AS name_key,
+       min(gold.rule_key(:rule_email, m.rank, m.recency, m.filled_n, length(m.email)))
+           FILTER (WHERE m.email IS NOT NULL) AS email_key,
+       min(gold.rule_key(:rule_phone, m.rank, m.recency, m.filled_n, length(m.phone)))
+           FILTER (WHERE m.phone IS NOT NULL) AS phone_key,
+       min(gold.rule_key(:rule_date_of_birth, m.rank, m.recency, m.filled_n, 10))
+           FILTER (WHERE m.date_of_birth IS NOT NULL) AS date_of_birth_key,
+       min(gold.rule_key(:rule_gender, m.rank, m.recency, m.filled_n, length(m.gender)))
+           FILTER (WHERE m.gender IS NOT NULL) AS gender_key,
+       min(gold.rule_key(:rule_address, m.rank, m.recency, m.filled_n,
+                         length(concat(m.street, m.city, m.region, m.postcode, m.country)))
+           + CASE WHEN m.std_street IS NULL THEN 1::bigint << 62 ELSE 0 END)
+           FILTER (WHERE num_nonnulls(m.std_street, m.std_city, m.std_region, m.postcode, m.country) > 0) AS address_key,
+       min(gold.rule_key(:rule_tax_id, m.rank, m.recency, m.filled_n, length(m.tax_id)))
+           FILTER (WHERE m.std_tax_id IS NOT NULL) AS tax_id_key,
+       min(gold.rule_key(:rule_customer_number, m.rank, m.recency, m.filled_n, length(m.customer_number)))
+           FILTER (WHERE m.std_customer_number IS NOT NULL) AS customer_number_key,
+       min(gold.rule_key(:rule_organisation, m.rank, m.recency, m.filled_n, length(m.organisation)))
+           FILTER (WHERE m.std_organisation IS NOT NULL) AS organisation_key,
+       coalesce(min(m.std_name) <> max(m.std_name), false) AS full_name_differs,
+       coalesce(min(m.email) <> max(m.email), false) AS email_differs,
+       coalesce(min(m.phone) <> max(m.phone), false) AS phone_differs,
+       coalesce(min(m.date_of_birth) <> max(m.date_of_birth), false) AS date_of_birth_differs,
+       coalesce(min(m.gender) <> max(m.gender), false) AS gender_differs,
+       coalesce(min(m.std_street) <> max(m.std_street), false) AS street_differs,
+       coalesce(min(m.std_city) <> max(m.std_city), false) AS city_differs,
+       coalesce(min(m.std_region) <> max(m.std_region), false) AS region_differs,
+       coalesce(min(m.postcode) <> max(m.postcode), false) AS postcode_differs,
+       coalesce(min(m.country) <> max(m.country), false) AS country_differs,
+       coalesce(min(m.std_tax_id) <> max(m.std_tax_id), false) AS tax_id_differs,
+       coalesce(min(m.std_customer_number) <> max(m.std_customer_number), false) AS customer_number_differs,
+       coalesce(min(m.std_organisation) <> max(m.std_organisation), false) AS organisation_differs,
+       count(m.std_extra) > 1 AS extra_may_differ,
+       coalesce(bool_or(m.std_given_name IS NULL OR m.std_family_name IS NULL)
+                FILTER (WHERE m.std_name IS NOT NULL), false) AS has_name_fragment
+FROM pg_temp.gold_member AS m
+GROUP BY m.global_customer_id

@@ -38,7 +38,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     conn.execute(query(_FILE, "open_conflicts"), moment)
     state.write(conn, "conflicts", run_id=ctx.run_id, marks={"touched_id": newest})
     looked = int(conn.execute(query(_FILE, "count_looked")).scalar_one())
-    members.drop(conn, "gold_touched", "gold_member", "gold_found")
+    members.drop(conn, "gold_touched", "gold_member", "gold_winner", "gold_found")
     return PhaseReport(
         rows_in=looked, rows_out=found, detail={"conflicts": found, "conflicts_closed": closed}
     )

@@ -54,8 +54,8 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     if touched or before is None or any(before[key] != value for key, value in moved.items()):
         marks = {**moved, "touched_before": touched_before, "as_of": ctx.as_of.isoformat()}
         state.write(conn, "golden", run_id=ctx.run_id, marks=marks)
-    # gold_touched and gold_member stay for conflict detection in the same transaction
-    members.drop(conn, "gold_winner", "gold_voted", "gold_golden")
+    # gold_touched, gold_member and gold_winner stay for conflict detection in the same transaction
+    members.drop(conn, "gold_voted", "gold_golden")
     return PhaseReport(rows_in=touched, rows_out=changed, detail=detail)
 
 
@@ -95,9 +95,7 @@ def _rebuild(
     config = ctx.config
     rule_set_id = _register(conn, ctx)
     sources = members.read(conn, config, everyone=everyone)
-    conn.execute(query(_FILE, "create_winner"), survivorship.rule_params(config))
-    bulk.execute(conn, "ANALYZE pg_temp.gold_winner (global_customer_id, source_set)")
-    conn.execute(query(_FILE, "create_voted"))
+    conn.execute(query(_FILE, "create_voted"), survivorship.rule_params(config))
     bulk.execute(conn, "ANALYZE pg_temp.gold_voted (global_customer_id)")
     conn.execute(query(_FILE, "create_golden"), {"sources": sources})
     extras = survivorship.extra_rules(config)

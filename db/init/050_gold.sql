@@ -75,29 +75,51 @@ COMMENT ON COLUMN gold.dim_customers.created_at IS 'occurred_at of the event tha
 COMMENT ON COLUMN gold.dim_customers.updated_at IS 'occurred_at of its last event: when its meaning last changed.';
 COMMENT ON COLUMN gold.dim_customers.run_id IS 'The run that last wrote this row.';
 
--- STABLE, as jsonb_build_object is: declared IMMUTABLE it would not be inlined.
+CREATE TYPE gold.customer_meaning AS (
+    canonical_full_name       text,
+    canonical_given_name      text,
+    canonical_middle_name     text,
+    canonical_family_name     text,
+    canonical_email           text,
+    canonical_phone           text,
+    canonical_date_of_birth   date,
+    canonical_gender          text,
+    canonical_street          text,
+    canonical_city            text,
+    canonical_region          text,
+    canonical_postcode        text,
+    canonical_country         text,
+    canonical_tax_id          text,
+    canonical_customer_number text,
+    canonical_organisation    text,
+    extra                     jsonb,
+    source_systems            text[],
+    primary_source            text
+);
+COMMENT ON TYPE gold.customer_meaning IS 'The columns of gold.dim_customers whose change is news: everything but counters and times.';
+
+-- A row of a type of its own, because to_jsonb of a row takes two thirds of the time that
+-- jsonb_build_object takes. STABLE, as to_jsonb is: declared IMMUTABLE it would not be inlined.
 CREATE FUNCTION gold.meaning(customer gold.dim_customers) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN jsonb_build_object(
-    'canonical_full_name', (customer).canonical_full_name,
-    'canonical_given_name', (customer).canonical_given_name,
-    'canonical_middle_name', (customer).canonical_middle_name,
-    'canonical_family_name', (customer).canonical_family_name,
-    'canonical_email', (customer).canonical_email,
-    'canonical_phone', (customer).canonical_phone,
-    'canonical_date_of_birth', (customer).canonical_date_of_birth,
-    'canonical_gender', (customer).canonical_gender,
-    'canonical_street', (customer).canonical_street,
-    'canonical_city', (customer).canonical_city,
-    'canonical_region', (customer).canonical_region,
-    'canonical_postcode', (customer).canonical_postcode,
-    'canonical_country', (customer).canonical_country,
-    'canonical_tax_id', (customer).canonical_tax_id,
-    'canonical_customer_number', (customer).canonical_customer_number,
-    'canonical_organisation', (customer).canonical_organisation,
-    'extra', (customer).extra,
-    'source_systems', (customer).source_systems,
-    'primary_source', (customer).primary_source);
+RETURN to_jsonb(CAST(ROW(
+    (customer).canonical_full_name,
+    (customer).canonical_given_name,
+    (customer).canonical_middle_name,
+    (customer).canonical_family_name,
+    (customer).canonical_email,
+    (customer).canonical_phone,
+    (customer).canonical_date_of_birth,
+    (customer).canonical_gender,
+    (customer).canonical_street,
+    (customer).canonical_city,
+    (customer).canonical_region,
+    (customer).canonical_postcode,
+    (customer).canonical_country,
+    (customer).canonical_tax_id,
+    (customer).canonical_customer_number,
+    (customer).canonical_organisation,
+    (customer).extra, (customer).source_systems, (customer).primary_source) AS gold.customer_meaning));
 COMMENT ON FUNCTION gold.meaning(gold.dim_customers) IS 'The columns of a golden customer whose change is news (everything but counters and times), by column name. Events and history speak of these.';
 
 CREATE FUNCTION gold.changed_columns(before gold.dim_customers, after gold.dim_customers) RETURNS text[]
