@@ -159,7 +159,10 @@ def _turned_round(parts: list[str]) -> tuple[str, str | None]:
             kept.append(" ".join(word.replace(" ", "-") for word in rest))
     if len(kept) == 1:
         return kept[0], suffix
-    return " ".join((*kept[1:], kept[0])), suffix
+    family = _SPLIT.split(kept[0])
+    while len(family) > 1 and _fold_word(family[0]) in TITLES:  # "Dr. Smith, John"
+        family = family[1:]
+    return " ".join((*kept[1:], *family)), suffix
 
 
 def _is_peerage(words: tuple[str, ...]) -> bool:

@@ -10,6 +10,7 @@ from staging.names import PersonName, standardise_name
 
 FULL_NAMES = [
     # written, name, given, middle, family, suffix
+    ("Dr. Smith, John Jr.", "john smith", "john", None, "smith", "jr"),
     ("Alice Johnson", "alice johnson", "alice", None, "johnson", None),
     ("AliceJohnson", "alice johnson", "alice", None, "johnson", None),
     ("DiegoFernández", "diego fernandez", "diego", None, "fernandez", None),
