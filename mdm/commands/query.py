@@ -6,6 +6,7 @@ import os
 import sys
 
 import click
+import orjson
 from sqlalchemy.exc import DBAPIError
 
 from db import bulk
@@ -47,7 +48,7 @@ def sql_command(app: App, statement: str, as_csv: bool) -> None:
 
 def _table(names: list[str], rows: list[tuple[object, ...]]) -> str:
     """Rows as psql shows them: a header, a rule, values, a count."""
-    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    cells = [[_cell(value) for value in row] for row in rows]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(names)]
     lines = [" | ".join(name.ljust(width) for name, width in zip(names, widths, strict=True))]
     lines.append("-+-".join("-" * width for width in widths))
