@@ -8,7 +8,11 @@ DROP TABLE IF EXISTS
     pg_temp.identity_members, pg_temp.identity_sizes, pg_temp.identity_evidence,
     pg_temp.identity_overlap, pg_temp.identity_split_parts, pg_temp.identity_preference,
     pg_temp.identity_target, pg_temp.identity_followers, pg_temp.identity_gone,
-    pg_temp.identity_changes CASCADE;
+    pg_temp.identity_changes, pg_temp.identity_scope, pg_temp.identity_scope_customers,
+    pg_temp.identity_same_groups, pg_temp.identity_touched_records CASCADE;
+DROP VIEW IF EXISTS
+    pg_temp.identity_scoped_inputs, pg_temp.identity_scoped_profiles, pg_temp.identity_scoped_map,
+    pg_temp.identity_scoped_clusters;
 
 -- name: analyze_clusters
 -- Temporary tables are analyzed by nobody else.
@@ -50,7 +54,7 @@ CREATE TEMP TABLE identity_members ON COMMIT DROP AS
 SELECT i.record_id, i.source, i.source_record_id, i.profile_id,
        coalesce(c.cluster, -o.record_id, i.profile_id) AS cluster,
        c.confidence, c.held_by
-FROM staging.identity_inputs AS i
+FROM pg_temp.identity_scoped_inputs AS i
 LEFT JOIN pg_temp.identity_own_nodes AS o ON o.record_id = i.record_id
 LEFT JOIN pg_temp.identity_clustered AS c ON c.node = coalesce(-o.record_id, i.profile_id);
 
@@ -156,9 +160,9 @@ FROM (SELECT s.cluster FROM pg_temp.identity_sizes AS s
 -- The mapped records that are no longer live.
 CREATE TEMP TABLE identity_gone ON COMMIT DROP AS
 SELECT m.record_id, m.source, m.source_record_id, m.global_customer_id, m.first_customer_id
-FROM identity.customer_identity_map AS m
-WHERE NOT EXISTS (SELECT FROM staging.identity_inputs AS i
-                  WHERE i.source = m.source AND i.source_record_id = m.source_record_id);
+FROM pg_temp.identity_scoped_map AS m
+WHERE NOT EXISTS (SELECT FROM pg_temp.identity_members AS x
+                  WHERE x.source = m.source AND x.source_record_id = m.source_record_id);
 
 -- name: create_changes
 -- One row per thing that happens to an id; kind as in identity.identity_events.

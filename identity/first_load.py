@@ -205,10 +205,9 @@ def _report(found: Assignment, ids: NDArray[np.bytes_], clusters: Partition) -> 
         rows_in=len(found.record),
         rows_out=len(found.record),
         detail={
-            "customers_before": 0,
-            "customers_after": len(ids),
             "new": len(ids),
             **dict.fromkeys(("merged", "split", "moved", "deleted", "resurrected"), 0),
+            "customers": len(ids),
             "customers_by_records": {
                 name: n for name, n in zip(names, sizes.tolist(), strict=True) if n
             },

@@ -7,7 +7,7 @@ Inside, a node has a code: the profile id, or for a record's own node a number a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,15 +123,22 @@ class Graph:
     different: tuple[Ints, Ints]
 
 
-def read_graph(conn: Connection, *, merge_flagged: bool) -> Graph:
-    """The graph of all profiles that some pair or steward could join to another.
+def read_graph(conn: Connection, *, merge_flagged: bool, scoped: bool) -> Graph:
+    """The graph of the profiles that some pair or steward could join to another.
 
-    Reads ``staging.identity_match_candidates``, ``staging.profiles`` and, through the temporary
-    table of own nodes, ``staging.identity_inputs`` and the steward decisions.
+    Reads ``staging.identity_match_candidates``, the profiles in scope (only these when ``scoped``)
+    and, through the temporary table of own nodes, their records and the steward decisions.
     """
     own = _own_nodes(conn)
     words = _judgements(conn, own)
-    scored = _expand(_pairs(conn, load(_SQL)["select_joining_pairs"]), own)
+    if scoped:
+        found = _pairs(conn, load(_SQL)["select_scoped_pairs"])
+        parts = np.isin(found.kind, (REJECT, VETOED))
+        parting: Iterable[Pairs] = [found.where(parts)]
+        scored = _expand(found.where(~parts), own)
+    else:
+        scored = _expand(_pairs(conn, load(_SQL)["select_joining_pairs"]), own)
+        parting = _parting_pairs(conn)
     joining = scored.kind == AUTO_MERGE
     if merge_flagged:
         joining |= scored.kind == FLAG_REVIEW
@@ -143,13 +150,13 @@ def read_graph(conn: Connection, *, merge_flagged: bool) -> Graph:
     code = (slot == 0).nonzero()[0]
     slot[code] = np.arange(len(code))
     same = slot[words["SAME"][0]], slot[words["SAME"][1]]
-    component = _components(
+    component = components(
         len(code),
         np.concatenate([slot[links.left], same[0]]),
         np.concatenate([slot[links.right], same[1]]),
     )
     others = [_inside(scored.where(~joining), slot, component)]
-    others += [_inside(_expand(p, own), slot, component) for p in _parting_pairs(conn)]
+    others += [_inside(_expand(p, own), slot, component) for p in parting]
     pairs = links.joined_with(*others)
     different = slot[words["DIFFERENT"][0]], slot[words["DIFFERENT"][1]]
     met = (different[0] >= 0) & (different[1] >= 0)
@@ -186,7 +193,7 @@ def _judgements(conn: Connection, own: OwnNodes) -> dict[str, tuple[Ints, Ints]]
     at = {record: i for i, record in enumerate(records)}
     same = [(at[r.record_id_l], at[r.record_id_r]) for r in rows if r.verdict == "SAME"]
     links = np.array(same, dtype=np.int64).reshape(-1, 2)
-    group = _components(len(records), links[:, 0], links[:, 1])
+    group = components(len(records), links[:, 0], links[:, 1])
     code_of = dict(zip(own.record.tolist(), own.code.tolist(), strict=True))
     speaker: dict[int, int] = {}
     ties: dict[str, list[tuple[int, int]]] = {"SAME": [], "DIFFERENT": []}
@@ -301,6 +308,7 @@ def _ranks(conn: Connection, own: OwnNodes, code: Ints) -> Ints:
     return rank
 
 
-def _components(n: int, left: Ints, right: Ints) -> Ints:
+def components(n: int, left: Ints, right: Ints) -> Ints:
+    """The number of the connected component of each of ``n`` nodes."""
     graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)

@@ -20,7 +20,7 @@ SELECT coalesce((SELECT string_agg(concat_ws(':', v.layer, v.change_seq, v.run_i
 
 -- name: consumption
 -- The one row of what the last resolution consumed; none before the first.
-SELECT c.change_seq, c.decision_id, c.signature, c.rules FROM identity.consumption AS c;
+SELECT c.change_seq, c.decision_id, c.layers, c.signature, c.rules FROM identity.consumption AS c;
 
 -- name: create_own_nodes
 -- One row per record that is a node of its own instead of standing behind its profile.
@@ -37,7 +37,7 @@ WITH judged_records AS (
     JOIN staging.records AS r ON r.source = side.source AND r.source_record_id = side.record
 ), poor_profiles AS (
     SELECT p.profile_id
-    FROM staging.profiles AS p
+    FROM pg_temp.identity_scoped_profiles AS p
     WHERE num_nonnulls(p.email, p.phone, p.tax_id, p.customer_number) = 0
       AND (num_nonnulls(p.name, p.given_name, p.family_name, p.organisation) = 0
            OR num_nonnulls(p.date_of_birth, p.street, p.postcode, p.extra) = 0)
@@ -55,7 +55,7 @@ SELECT coalesce(j.record_id, i.record_id) AS record_id, i.profile_id,
        j.record_id IS NOT NULL AND poor.profile_id IS NULL AS is_held_by_profile
 FROM judged_records AS j
 FULL JOIN (SELECT n.record_id, n.profile_id
-           FROM staging.identity_inputs AS n
+           FROM pg_temp.identity_scoped_inputs AS n
            WHERE n.profile_id IN (SELECT q.profile_id FROM poor_profiles AS q)
               OR n.record_id IN (SELECT k.record_id FROM judged_records AS k)) AS i
        ON i.record_id = j.record_id
@@ -76,8 +76,8 @@ ORDER BY o.profile_id, i.source COLLATE "C", i.source_record_id COLLATE "C";
 SELECT coalesce(max(p.profile_id), 0) FROM staging.profiles AS p;
 
 -- name: select_fingerprints
--- For COPY: every profile's place in an order that depends on content alone.
-SELECT p.profile_id, p.fingerprint FROM staging.profiles AS p
+-- For COPY: each profile's place in an order that depends on content alone.
+SELECT p.profile_id, p.fingerprint FROM pg_temp.identity_scoped_profiles AS p
 
 -- name: select_joining_pairs
 -- For COPY: scored pairs that may join two profiles; 1 AUTO_MERGE, 2 FLAG_REVIEW.
@@ -85,6 +85,16 @@ SELECT p.profile_id_l, p.profile_id_r, p.match_probability,
        (CASE p.decision WHEN 'AUTO_MERGE' THEN 1 ELSE 2 END)::smallint
 FROM staging.identity_match_candidates AS p
 WHERE p.decision <> 'REJECT' AND NOT p.is_vetoed
+
+-- name: select_scoped_pairs
+-- For COPY: all scored pairs between touched profiles; 1 AUTO_MERGE, 2 FLAG_REVIEW, 3 REJECT,
+-- 4 vetoed.
+SELECT p.profile_id_l, p.profile_id_r, p.match_probability,
+       (CASE WHEN p.is_vetoed THEN 4 WHEN p.decision = 'REJECT' THEN 3
+             WHEN p.decision = 'AUTO_MERGE' THEN 1 ELSE 2 END)::smallint
+FROM staging.identity_match_candidates AS p
+JOIN pg_temp.identity_scope AS l ON l.profile_id = p.profile_id_l
+JOIN pg_temp.identity_scope AS r ON r.profile_id = p.profile_id_r
 
 -- name: candidate_blocks
 -- How many blocks of the table of scored pairs there are to read.

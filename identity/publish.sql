@@ -175,7 +175,9 @@ JOIN pg_temp.identity_target AS t USING (cluster);
 -- name: delete_clusters
 -- Customers that ended or are of one profile now.
 DELETE FROM identity.customer_clusters AS c
-WHERE NOT EXISTS (SELECT FROM pg_temp.identity_next_clusters AS n
+USING pg_temp.identity_scoped_clusters AS o
+WHERE o.global_customer_id = c.global_customer_id
+  AND NOT EXISTS (SELECT FROM pg_temp.identity_next_clusters AS n
                   WHERE n.global_customer_id = c.global_customer_id);
 
 -- name: update_clusters
@@ -206,11 +208,11 @@ ORDER BY n.global_customer_id;
 -- name: record_consumption
 -- What the ids are made from now.
 INSERT INTO identity.consumption AS c (
-    change_seq, decision_id, signature, rules, merges_flagged, run_id)
-VALUES (:change_seq, :decision_id, :signature, :rules, :merges_flagged, :run_id)
+    change_seq, decision_id, layers, signature, rules, merges_flagged, run_id)
+VALUES (:change_seq, :decision_id, :layers, :signature, :rules, :merges_flagged, :run_id)
 ON CONFLICT (only_row) DO UPDATE
 SET change_seq = excluded.change_seq, decision_id = excluded.decision_id,
-    signature = excluded.signature, rules = excluded.rules,
+    layers = excluded.layers, signature = excluded.signature, rules = excluded.rules,
     merges_flagged = excluded.merges_flagged, run_id = excluded.run_id
 WHERE c.signature <> excluded.signature;
 
@@ -218,10 +220,9 @@ WHERE c.signature <> excluded.signature;
 -- After many changed rows: gold joins these tables before autovacuum has seen them.
 ANALYZE identity.customers, identity.customer_identity_map, identity.customer_clusters;
 
--- name: counts
--- Customers alive and records mapped.
-SELECT (SELECT count(*) FROM identity.customers AS c WHERE c.state = 'LIVE') AS customers,
-       (SELECT count(*) FROM identity.customer_identity_map AS m) AS records;
+-- name: records
+-- Records looked at.
+SELECT count(*) FROM pg_temp.identity_members AS x;
 
 -- name: new_customers
 -- How many ids are born.

@@ -12,11 +12,12 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection
 
 from db.queries import query
-from identity import binary_copy, first_load
-from identity.graph import read_graph
+from identity import binary_copy, first_load, scope
+from identity.graph import Ints, read_graph
 from identity.partition import Partition, partition
 from mdm.errors import MdmError
 from mdm.phases import PhaseReport, RunContext
@@ -25,6 +26,7 @@ _METHOD = "1"
 """Version of the clustering and its reading of pairs: a new one makes unchanged data be resolved
 again, and its merges and splits a model change."""
 
+_NONE = np.empty(0, dtype=np.int64)
 _ANALYZE_FROM = 10_000  # rows written; fewer do not change a plan
 _GRAPH, _SQL, _PUBLISH = "identity/graph.sql", "identity/assignment.sql", "identity/publish.sql"
 _ASSIGNMENT = (
@@ -65,15 +67,17 @@ _PUBLICATION = (
 
 
 @dataclass(frozen=True)
-class _State:
+class State:
     """What customer ids are made from, as found now, and what of it the last resolution knew."""
 
     change_seq: int
     decision_id: int
+    layers: str
     signature: str
     rules: str
     consumed_change_seq: int = 0
     consumed_decision_id: int = 0
+    consumed_layers: str | None = None
     consumed_signature: str | None = None
     consumed_rules: str | None = None
 
@@ -94,32 +98,55 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     MdmError when a layer before is not there (a server crash empties them), because resolving
     nothing would end every customer.
     """
-    state = _state(conn, ctx)
+    state = read_state(conn, ctx)
     if state.is_unchanged and not ctx.full:
         return _unchanged()
+    only_words = state.layers == state.consumed_layers and bool(state.layers)
+    return resolve(conn, ctx, state, rescored=_NONE if only_words else None)
+
+
+def resolve(
+    conn: Connection, ctx: RunContext, state: State, *, rescored: Ints | None
+) -> PhaseReport:
+    """The report of a resolution of touched customers, or of all.
+
+    ``rescored`` are the profiles at the ends of all pairs that came, went or were scored anew since
+    the last resolution; None when that is not known. Then everything is looked at, as it is with
+    ``ctx.full``, before the first resolution and after a change of rules. The result is the same.
+    """
+    merge_flagged = ctx.config.identity.merge_flagged
+    touched = None if ctx.full or state.consumed_rules != state.rules else rescored
     with ctx.progress("identity", 4, "steps") as bar:
         conn.execute(query(_SQL, "drop_temporary"))
+        if touched is None:
+            scope.look_at_all(conn)
+        else:
+            scope.look_at_touched(
+                conn,
+                change_seq=state.consumed_change_seq,
+                decision_id=state.consumed_decision_id,
+                rescored=touched,
+                merge_flagged=merge_flagged,
+            )
         conn.execute(query(_GRAPH, "create_own_nodes"), _poor_profile_rules(ctx))
-        graph = read_graph(conn, merge_flagged=ctx.config.identity.merge_flagged)
+        graph = read_graph(conn, merge_flagged=merge_flagged, scoped=touched is not None)
         bar.update()
         clusters = partition(
             graph,
             auto_merge=ctx.config.matching.auto_merge,
             review=ctx.config.matching.review,
-            merge_flagged=ctx.config.identity.merge_flagged,
+            merge_flagged=merge_flagged,
         )
         bar.update()
         if first_load.is_first(conn):
             report = first_load.publish(conn, ctx, graph.own, clusters)
             bar.update()
         else:
-            before = conn.execute(query(_PUBLISH, "counts")).one()
             _load(conn, clusters)
             for name in _ASSIGNMENT:
                 conn.execute(query(_SQL, name))
             bar.update()
-            written = _publish(conn, ctx, state)
-            report = _report(conn, customers_before=before.customers, written=written)
+            report = _report(conn, written=_publish(conn, ctx, state), whole=touched is None)
         _record_consumption(conn, ctx, state)
         if report.rows_out > _ANALYZE_FROM:
             # The phases behind plan on these tables within this very transaction.
@@ -128,7 +155,8 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     return report
 
 
-def _state(conn: Connection, ctx: RunContext) -> _State:
+def read_state(conn: Connection, ctx: RunContext) -> State:
+    """The state found now. Raises MdmError when a layer before is not there."""
     found = conn.execute(query(_GRAPH, "signature")).one()
     if not found.has_inputs:
         raise _missing("identity inputs")
@@ -143,9 +171,10 @@ def _state(conn: Connection, ctx: RunContext) -> _State:
         json.dumps(_poor_profile_rules(ctx)),
     )
     consumed = conn.execute(query(_GRAPH, "consumption")).one_or_none()
-    state = _State(
+    state = State(
         change_seq=found.change_seq,
         decision_id=found.decision_id,
+        layers=found.layers if found.has_pairs else "",
         # Pairs that no marker vouches for may have changed: then no state is like another.
         signature=_digest(rules, found.layers, found.decision_id)
         if found.has_pairs
@@ -158,6 +187,7 @@ def _state(conn: Connection, ctx: RunContext) -> _State:
         state,
         consumed_change_seq=consumed.change_seq,
         consumed_decision_id=consumed.decision_id,
+        consumed_layers=consumed.layers,
         consumed_signature=consumed.signature,
         consumed_rules=consumed.rules,
     )
@@ -212,7 +242,7 @@ def _load(conn: Connection, clusters: Partition) -> None:
     conn.execute(query(_SQL, "analyze_clusters"))
 
 
-def _publish(conn: Connection, ctx: RunContext, state: _State) -> int:
+def _publish(conn: Connection, ctx: RunContext, state: State) -> int:
     """Rows of the identity map that were written."""
     parameters = {
         "as_of": ctx.as_of,
@@ -227,12 +257,13 @@ def _publish(conn: Connection, ctx: RunContext, state: _State) -> int:
     return written["insert_map"] + written["update_map"] + written["delete_gone"]
 
 
-def _record_consumption(conn: Connection, ctx: RunContext, state: _State) -> None:
+def _record_consumption(conn: Connection, ctx: RunContext, state: State) -> None:
     conn.execute(
         query(_PUBLISH, "record_consumption"),
         {
             "change_seq": state.change_seq,
             "decision_id": state.decision_id,
+            "layers": state.layers,
             "signature": state.signature,
             "rules": state.rules,
             "merges_flagged": ctx.config.identity.merge_flagged,
@@ -245,34 +276,41 @@ def _unchanged() -> PhaseReport:
     return PhaseReport(rows_in=0, rows_out=0, detail={"unchanged": True})
 
 
-def _report(conn: Connection, *, customers_before: int, written: int) -> PhaseReport:
-    after = conn.execute(query(_PUBLISH, "counts")).one()
+def _report(conn: Connection, *, written: int, whole: bool) -> PhaseReport:
     events = {row.event_type: row.n for row in conn.execute(query(_PUBLISH, "changes_by_type"))}
+    new = conn.execute(query(_PUBLISH, "new_customers")).scalar_one()
+    detail: dict[str, Any] = {
+        "new": new,
+        "merged": events.get("MERGE", 0),
+        "split": events.get("SPLIT", 0),
+        "moved": events.get("MOVE", 0),
+        "deleted": events.get("DELETE", 0),
+        "resurrected": events.get("RESURRECT", 0),
+    }
+    if whole:
+        detail |= _shape(conn)
     return PhaseReport(
-        rows_in=after.records,
+        rows_in=conn.execute(query(_PUBLISH, "records")).scalar_one(),
         rows_out=written,
-        detail={
-            "customers_before": customers_before,
-            "customers_after": after.customers,
-            "new": conn.execute(query(_PUBLISH, "new_customers")).scalar_one(),
-            "merged": events.get("MERGE", 0),
-            "split": events.get("SPLIT", 0),
-            "moved": events.get("MOVE", 0),
-            "deleted": events.get("DELETE", 0),
-            "resurrected": events.get("RESURRECT", 0),
-            "customers_by_records": {
-                row.name: row.n for row in conn.execute(query(_PUBLISH, "sizes"))
-            },
-            "largest": [
-                {
-                    "global_customer_id": str(row.global_customer_id),
-                    "records": row.record_n,
-                    "profiles": row.profile_n,
-                }
-                for row in conn.execute(query(_PUBLISH, "largest"))
-            ],
-        },
+        detail=detail,
     )
+
+
+def _shape(conn: Connection) -> dict[str, Any]:
+    """How large customers are. Only where all were looked at."""
+    sizes = {row.name: row.n for row in conn.execute(query(_PUBLISH, "sizes"))}
+    return {
+        "customers": sum(sizes.values()),
+        "customers_by_records": sizes,
+        "largest": [
+            {
+                "global_customer_id": str(row.global_customer_id),
+                "records": row.record_n,
+                "profiles": row.profile_n,
+            }
+            for row in conn.execute(query(_PUBLISH, "largest"))
+        ],
+    }
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class World:
     contents: dict[str, str] = field(default_factory=dict)
     pairs: dict[tuple[str, str], tuple[str, float, bool]] = field(default_factory=dict)
     poor: set[str] = field(default_factory=set)
+    keeps_profiles: bool = False
 
     def put(self, *records: str, content: str | None = None) -> World:
         """Adds records, or changes what they say."""
@@ -100,7 +101,10 @@ class World:
             assert self.conn.execute(text(sql)).all() == [], name
 
     def stage(self) -> None:
-        """Writes staging whole, as a restart after a crash would: with new profile ids."""
+        """Writes staging whole, as a restart after a crash would: with new profile ids.
+
+        With ``keeps_profiles`` as a night does: a content that is still there keeps its profile.
+        """
         state = repr((sorted(self.contents.items()), sorted(self.pairs.items()), self.poor))
         digest = hashlib.sha256(state.encode()).hexdigest()
         marker = self.conn.execute(
@@ -111,7 +115,7 @@ class World:
         for record, content in self.contents.items():
             self.conn.execute(text(_PUT), {"record": record, "content": content})
         self.conn.execute(text(_DELETE), {"records": list(self.contents)})
-        for statement in _REBUILD:
+        for statement in _RENEW if self.keeps_profiles else _REBUILD:
             self.conn.execute(text(statement), {"poor": list(self.poor)})
         for (left, right), (decision, p, vetoed) in self.pairs.items():
             self.conn.execute(
@@ -209,6 +213,14 @@ _REBUILD = (
     SELECT r.record_id, r.source, r.source_record_id, p.profile_id, r.event_at, r.change_seq
     FROM staging.live_records AS r JOIN staging.profiles AS p ON p.name = r.std_name
     """,
+)
+_FRESH = _REBUILD[3]
+_RENEW = (
+    *_REBUILD[:2],
+    "DELETE FROM staging.profiles WHERE name NOT IN (SELECT std_name FROM staging.live_records)",
+    _FRESH + " ON CONFLICT (fingerprint) DO UPDATE"
+    " SET record_n = excluded.record_n, email = excluded.email",
+    _REBUILD[4],
 )
 _PAIR = """
 INSERT INTO staging.identity_match_candidates

@@ -21,7 +21,7 @@ def test_every_record_gets_a_customer(world: World) -> None:
     assert world.decisions() == dict.fromkeys("abc", "SINGLETON")
     assert world.events() == []
     assert report.detail["new"] == 3
-    assert report.detail["customers_after"] == 3
+    assert report.detail["customers"] == 3
 
 
 def test_records_of_one_profile_are_one_customer(world: World) -> None:
@@ -50,7 +50,7 @@ def test_a_merge_keeps_the_oldest_id(world: World) -> None:
     assert world.states() == {"C1": "LIVE", "C2": "-> C1"}
     assert world.events() == [("MERGE", "C2", "C1", 1, "new evidence")]
     assert world.decisions() == {"a": "AUTO_MERGE", "b": "AUTO_MERGE"}
-    assert (report.detail["merged"], report.detail["customers_after"]) == (1, 1)
+    assert (report.detail["merged"], report.detail["customers"]) == (1, 1)
 
 
 def test_three_merge_at_once_and_the_oldest_stays_though_smaller(world: World) -> None:

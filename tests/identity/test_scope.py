@@ -1,0 +1,133 @@
+"""Looking at touched customers only gives what looking at all of them gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from identity.run_identity_resolution import read_state, resolve
+
+if TYPE_CHECKING:
+    from tests.identity.conftest import World
+
+RECORDS, CONTENTS = tuple("abcdefgh"), tuple("pqrstuvw")
+PAIRS = [(a, b) for a in CONTENTS for b in CONTENTS if a < b]
+SCORES = [("AUTO_MERGE", 0.99), ("AUTO_MERGE", 0.95), ("FLAG_REVIEW", 0.6), ("REJECT", 0.01)]
+changes = st.one_of(
+    st.tuples(st.just("put"), st.sampled_from(RECORDS), st.sampled_from(CONTENTS)),
+    st.tuples(st.just("remove"), st.sampled_from(RECORDS)),
+    st.tuples(st.just("pair"), st.sampled_from(PAIRS), st.sampled_from(SCORES)),
+    st.tuples(st.just("unpair"), st.sampled_from(PAIRS)),
+    st.tuples(st.just("SAME"), st.lists(st.sampled_from(RECORDS), min_size=2, max_size=2)),
+    st.tuples(st.just("DIFFERENT"), st.lists(st.sampled_from(RECORDS), min_size=2, max_size=2)),
+    st.tuples(st.just("undo"), st.integers(0, 3)),
+)
+lives = st.lists(st.lists(changes, min_size=1, max_size=4), min_size=2, max_size=4)
+
+
+def happen(world: World, change: tuple[Any, ...]) -> None:
+    """One change of the world; what a steward may not say is left unsaid."""
+    kind, *of = change
+    if kind == "put":
+        world.put(of[0], content=of[1])
+    elif kind == "remove":
+        world.contents.pop(of[0], None)
+    elif kind == "pair":
+        world.pair(*of[0], *of[1])
+    elif kind == "unpair":
+        world.pairs.pop(of[0], None)
+    else:
+        savepoint = world.conn.begin_nested()
+        try:
+            if kind == "undo":
+                live = text("SELECT decision_id FROM identity.live_link_decisions ORDER BY 1")
+                world.undo(world.conn.execute(live).scalars().all()[of[0]])
+            else:
+                world.judge(of[0][0], kind, of[0][1])
+        except (DBAPIError, IndexError):
+            savepoint.rollback()
+
+
+def everything(world: World) -> list[Any]:
+    """All that identity publishes, ids by age."""
+    quality = text(
+        "SELECT k.customer_seq, c.profile_n, c.record_n, c.confidence, c.weakest_profile_l,"
+        " c.weakest_profile_r, c.weakest_probability FROM identity.customer_clusters AS c"
+        " JOIN identity.customers AS k USING (global_customer_id)"
+    )
+    reasons = text(
+        "SELECT source_record_id, record_id, profile_id, decision, match_confidence"
+        " FROM identity.customer_identity_map ORDER BY 1"
+    )
+    ages = text("SELECT customer_seq FROM identity.customers ORDER BY 1")
+    age = {seq: i for i, seq in enumerate(world.conn.execute(ages).scalars())}
+    return [
+        world.customers(),
+        world.states(),
+        world.events(),
+        [tuple(row) for row in world.conn.execute(reasons)],
+        sorted((age[seq], *rest) for seq, *rest in world.conn.execute(quality)),
+    ]
+
+
+def rescored(world: World, pairs_before: dict[Any, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The profiles at the ends of the pairs that matching would report as changed."""
+    changed = dict(pairs_before.items() ^ world.pairs.items())
+    ends = {content for pair in changed for content in pair}
+    rows = world.conn.execute(
+        text("SELECT profile_id FROM staging.profiles WHERE name = ANY (:ends)"),
+        {"ends": list(ends)},
+    )
+    return np.array(rows.scalars().all(), dtype=np.int64)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(life=lives, poor=st.sets(st.sampled_from(CONTENTS), max_size=1))
+def test_touched_customers_are_all_that_changes(
+    world: World, life: list[list[tuple[Any, ...]]], poor: set[str]
+) -> None:
+    world.conn.rollback()
+    world.keeps_profiles, world.poor = True, poor
+    world.contents = dict(zip(RECORDS, CONTENTS, strict=True))
+    world.pairs = {}
+    world.pair("p", "q").pair("q", "r").pair("s", "t").pair("t", "u", "FLAG_REVIEW", 0.7)
+    world.resolve()
+    for day in life:
+        before = dict(world.pairs)
+        for change in day:
+            happen(world, change)
+        world.stage()
+        savepoint = world.conn.begin_nested()
+        context = world.make_context(world.config)
+        resolve(world.conn, context, read_state(world.conn, context), rescored=None)
+        expected = everything(world)
+        savepoint.rollback()
+        state = read_state(world.conn, context)
+        resolve(world.conn, context, state, rescored=rescored(world, before))
+        assert everything(world) == expected
+        world.check()
+
+
+def test_a_word_looks_at_the_customers_it_is_about(world: World) -> None:
+    world.put(*"abcdefgh").pair("a", "b").pair("c", "d").pair("e", "f").pair("f", "g").resolve()
+    decision = world.judge("a", "SAME", "c")
+    assert world.resolve().rows_in == 4
+    assert world.customers() == {"C1": "a b c d", "C3": "e f g", "C4": "h"}
+    world.undo(decision)
+    assert world.resolve().rows_in == 4
+    world.judge("e", "DIFFERENT", "g")
+    assert world.resolve().rows_in == 3
+    world.pair("h", "g").resolve()
+    assert world.customers()["C1"] == "a b"
