@@ -33,6 +33,7 @@ WHERE h.global_customer_id = p.global_customer_id AND h.valid_to IS NULL
 
 -- name: open_versions
 -- One version per pending change that left the customer alive; each names the end of the one before.
+-- What a version of changes that piled up rests on is not kept: nothing later than its own instant.
 WITH last_versions AS (
     SELECT DISTINCT ON (h.global_customer_id)
            h.global_customer_id, h.version, h.valid_from, h.valid_to
@@ -51,11 +52,13 @@ WITH last_versions AS (
 )
 INSERT INTO gold.dim_customers_history (
     global_customer_id, version, valid_from, valid_to, previous_valid_to, change_id, run_id,
+    rests_on_until,
     canonical_full_name, canonical_given_name, canonical_middle_name, canonical_family_name,
     canonical_email, canonical_phone, canonical_date_of_birth, canonical_gender, canonical_street,
     canonical_city, canonical_region, canonical_postcode, canonical_country, canonical_tax_id,
     canonical_customer_number, canonical_organisation, extra, source_systems, primary_source)
 SELECT n.global_customer_id, n.version, n.occurred_at, n.valid_to, n.previous_valid_to, n.change_id, n.run_id,
+       d.last_seen_at,
        d.canonical_full_name, d.canonical_given_name, d.canonical_middle_name, d.canonical_family_name,
        d.canonical_email, d.canonical_phone, d.canonical_date_of_birth, d.canonical_gender,
        d.canonical_street, d.canonical_city, d.canonical_region, d.canonical_postcode,
@@ -66,6 +69,7 @@ JOIN gold.dim_customers AS d USING (global_customer_id)
 WHERE n.new_row IS NULL
 UNION ALL
 SELECT n.global_customer_id, n.version, n.occurred_at, n.valid_to, n.previous_valid_to, n.change_id, n.run_id,
+       n.occurred_at,
        d.canonical_full_name, d.canonical_given_name, d.canonical_middle_name, d.canonical_family_name,
        d.canonical_email, d.canonical_phone, d.canonical_date_of_birth, d.canonical_gender,
        d.canonical_street, d.canonical_city, d.canonical_region, d.canonical_postcode,
