@@ -65,8 +65,8 @@ ORDER BY found.record_id
 ON CONFLICT (fingerprint) DO NOTHING
 
 -- name: add_first_profiles
--- The first profiles of all. The list of records is narrow and has statistics, so PostgreSQL hashes
--- it and lets the wide rows pass by once; an order would make it sort them.
+-- The first profiles of all, one per fingerprint. Nothing asks for an order, so that wide rows are
+-- never sorted.
 DROP TABLE IF EXISTS pg_temp.first_records;
 CREATE TEMPORARY TABLE first_records ON COMMIT DROP AS
 SELECT min(record_id) AS record_id, fingerprint, count(*) AS record_n
