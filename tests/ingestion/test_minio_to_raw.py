@@ -174,3 +174,16 @@ def test_event_time_falls_back_to_the_hour_of_the_object(
         "B 2026-01-01 07",
     ]
     assert report.detail["crm"]["event_time_unreadable"] == 1
+
+
+def test_a_run_makes_the_index_that_an_interrupted_one_did_not(
+    conn: Connection, lake: Lake, make_context: Contexts, config: Config
+) -> None:
+    has_index = text("SELECT to_regclass('raw.crm_customers_source_record_id') IS NOT NULL")
+    lake.put(HOUR + "crm_1.jsonl", lines("A"))
+    minio_to_raw.run(conn, make_context(config))
+    assert conn.execute(has_index).scalar_one()
+    conn.execute(text("DROP INDEX raw.crm_customers_source_record_id"))
+    conn.commit()
+    minio_to_raw.run(conn, make_context(config))
+    assert conn.execute(has_index).scalar_one()
