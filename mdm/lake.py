@@ -14,6 +14,7 @@ import urllib3
 from minio import Minio
 from minio.error import InvalidResponseError, S3Error, ServerError
 from tenacity import (
+    RetryCallState,
     Retrying,
     retry_if_exception,
     stop_after_attempt,
@@ -34,6 +35,10 @@ _MISSING = ("NoSuchKey", "NoSuchObject")
 
 class ObjectGone(MdmError):
     """An object was deleted between listing it and reading it."""
+
+
+class StreamBroken(ServiceDown):
+    """The lake went away in the middle of an object; reading that anew may succeed."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Lake:
     def __init__(self, endpoints: Endpoints) -> None:
         self.endpoint = endpoints.s3_endpoint
         self.bucket = endpoints.bucket
+        #: Calls that had to be repeated so far.
+        self.retries = 0
         self._client = Minio(
             endpoints.s3_endpoint,
             access_key=endpoints.s3_access_key,
@@ -141,11 +148,16 @@ class Lake:
     def open(self, key: str) -> Iterator[Any]:
         """A binary stream of the object's bytes, closed and released at the end.
 
-        Raises ObjectGone when the key holds nothing any more.
+        Raises ObjectGone when the key holds nothing any more and StreamBroken when the lake goes
+        away while the object is read.
         """
         response = self._call(lambda: self._client.get_object(self.bucket, key))
         try:
             yield response
+        except urllib3.exceptions.HTTPError as error:
+            raise self._down(
+                f"{type(error).__name__} in the middle of {key}", StreamBroken
+            ) from error
         finally:
             response.close()
             response.release_conn()
@@ -157,6 +169,7 @@ class Lake:
             wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
             retry=retry_if_exception(_may_pass),
             reraise=True,
+            before_sleep=self._count,
         )
         try:
             return retrying(action)
@@ -168,8 +181,11 @@ class Lake:
         except (urllib3.exceptions.HTTPError, ServerError, OSError) as error:
             raise self._down(type(error).__name__) from error
 
-    def _down(self, reason: str) -> ServiceDown:
-        return ServiceDown(
+    def _count(self, state: RetryCallState) -> None:
+        self.retries += 1
+
+    def _down(self, reason: str, kind: type[ServiceDown] = ServiceDown) -> ServiceDown:
+        return kind(
             "The lake (S3)",
             address=f"{self.endpoint}, bucket {self.bucket}",
             hint="Start it with `mdm services up`, or correct S3_ENDPOINT and its keys.",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,10 +15,11 @@ import psycopg2
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from mdm import check, plan
+from db.engine import is_lost, is_transient
+from mdm import check, plan, retry
 from mdm.config import Config
 from mdm.errors import MdmError, PhaseFailed, PublishHeld, ServiceDown
-from mdm.phases import DemoOptions, Phase, PhaseReport, Progress, RunContext
+from mdm.phases import PHASES, DemoOptions, Phase, PhaseReport, Progress, RunContext
 from mdm.plan import Plan
 from mdm.progress import silent
 from mdm.runs import Run, RunLedger
@@ -36,6 +38,15 @@ class PhaseResult:
     phase: Phase
     report: PhaseReport
     seconds: float
+    retries: int = 0
+    lake_retries: int = 0
+
+    @property
+    def report_on_record(self) -> PhaseReport:
+        """The report as the ledger keeps it: retries are told beside what the phase counted."""
+        told = {"retries": self.retries, "lake_retries": self.lake_retries}
+        repeated = {name: n for name, n in told.items() if n}
+        return replace(self.report, detail=self.report.detail | repeated)
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,8 @@ class RunReport:
                     "rows_in": result.report.rows_in,
                     "rows_out": result.report.rows_out,
                     "rows_rejected": result.report.rows_rejected,
+                    "retries": result.retries,
+                    "lake_retries": result.lake_retries,
                     "detail": result.report.detail,
                 }
                 for result in self.phases
@@ -69,6 +82,7 @@ class RunReport:
                 "rows_in": sum(r.report.rows_in for r in self.phases),
                 "rows_out": sum(r.report.rows_out for r in self.phases),
                 "rows_rejected": sum(r.report.rows_rejected for r in self.phases),
+                "retries": sum(r.retries + r.lake_retries for r in self.phases),
             },
             "invariants": [
                 {"name": f.name, "title": f.title, "broken": f.broken} for f in self.invariants
@@ -162,43 +176,80 @@ class Pipeline:
         planned: Plan | None,
     ) -> RunReport:
         started = time.monotonic()
-        results: list[PhaseResult] = []
         # What is published together; a rehearsal takes everything behind raw into it.
-        together = [
+        together = tuple(
             phase
             for phase in phases
             if phase.publishes or (rehearse and phase.position >= _FIRST_BEHIND_RAW)
-        ]
-        with self.warehouse.engine.connect() as conn:
-            for phase in phases:
-                if phase not in together:
-                    results.append(self._phase(ledger, run, phase, conn, context, extra=opened_in))
-                    opened_in = 0.0
-                    conn.commit()
-        findings: tuple[check.Finding, ...] = ()
-        plan_id = None
-        if together:
-            # One transaction: a reader sees the old customers, history and events, or the new ones.
-            with self.warehouse.engine.connect() as conn:
-                before = plan.last_event(conn)
-                results += [self._phase(ledger, run, phase, conn, context) for phase in together]
-                changed = any(r.report.rows_out for r in results if r.phase.publishes)
-                if check.is_due(together):
-                    findings = check.hold(conn, changed=changed)
-                if rehearse:
-                    plan_id = self._save_plan(conn, run, after_seq=before)
-                elif planned is not None:
-                    plan.must_match(conn, planned, after_seq=before)
-                elif context.guarded:
-                    self._hold_back(conn, run, after_seq=before)
-                conn.commit()
+        )
+        units: list[tuple[Phase, ...]] = [(phase,) for phase in phases if phase not in together]
+        work = _Work(units=[*units, together] if together else units, extra=opened_in)
+
+        def go_on() -> None:
+            if work.retries.total():
+                with _telling(work.next[0], run):
+                    work.done = min(work.done, _resume_at(ledger, work, run))
+            while work.done < len(work.units):
+                unit = work.next
+                work.phase = unit[0]
+                with self._unit(unit, run) as conn:
+                    if unit is together:
+                        self._publish(ledger, run, work, conn, context, rehearse, planned)
+                    else:
+                        self._phase(ledger, run, work, unit[0], conn, context)
+                work.done += 1
+
+        def on_retry(error: BaseException) -> None:
+            work.retries[work.phase.name] += 1
+
+        if work.units:
+            retry.retrying(on_retry)(go_on)
         return RunReport(
             run.run_id,
             time.monotonic() - started,
-            tuple(results),
-            invariants=findings,
-            plan_id=plan_id,
+            tuple(
+                replace(work.results[phase.name], retries=work.retries[phase.name])
+                for phase in phases
+            ),
+            invariants=work.findings,
+            plan_id=work.plan_id,
         )
+
+    @contextlib.contextmanager
+    def _unit(self, unit: tuple[Phase, ...], run: Run) -> Iterator[Connection]:
+        """A connection for phases that share a transaction, committed when they are done."""
+        with _telling(unit[0], run), self.warehouse.engine.connect() as conn:
+            try:
+                yield conn
+                conn.commit()
+            except BaseException as error:
+                if is_transient(error) or is_transient(error.__cause__):
+                    conn.invalidate()  # the driver may not have told SQLAlchemy that it is lost
+                raise
+
+    def _publish(
+        self,
+        ledger: RunLedger,
+        run: Run,
+        work: _Work,
+        conn: Connection,
+        context: RunContext,
+        rehearse: bool,
+        planned: Plan | None,
+    ) -> None:
+        """One transaction: a reader sees the old customers, history and events, or the new ones."""
+        before = plan.last_event(conn)
+        together = work.next
+        results = [self._phase(ledger, run, work, phase, conn, context) for phase in together]
+        changed = any(r.report.rows_out for r in results if r.phase.publishes)
+        if check.is_due(together):
+            work.findings = check.hold(conn, changed=changed)
+        if rehearse:
+            work.plan_id = self._save_plan(conn, run, after_seq=before)
+        elif planned is not None:
+            plan.must_match(conn, planned, after_seq=before)
+        elif context.guarded:
+            self._hold_back(conn, run, after_seq=before)
 
     def _save_plan(
         self, conn: Connection, run: Run, *, after_seq: int, reasons: Sequence[str] = ()
@@ -234,20 +285,74 @@ class Pipeline:
         self,
         ledger: RunLedger,
         run: Run,
+        work: _Work,
         phase: Phase,
         conn: Connection,
         context: RunContext,
-        *,
-        extra: float = 0.0,
     ) -> PhaseResult:
+        work.phase = phase
         self.listener(phase, None, 0.0)
         started_at, started = datetime.now(UTC), time.monotonic()
+        repeated_before = self.warehouse.lake.retries
         with _telling(phase, run):
             report = phase.load()(conn, context)
-        seconds = time.monotonic() - started + extra
-        ledger.phase_done(run, phase, report, started_at=started_at, seconds=seconds)
+        seconds = time.monotonic() - started + work.extra
+        work.extra = 0.0
+        result = PhaseResult(
+            phase,
+            report,
+            seconds,
+            retries=work.retries[phase.name],
+            lake_retries=self.warehouse.lake.retries - repeated_before,
+        )
+        work.results[phase.name] = result
+        ledger.phase_done(
+            run, phase, result.report_on_record, started_at=started_at, seconds=seconds
+        )
         self.listener(phase, report, seconds)
-        return PhaseResult(phase, report, seconds)
+        return result
+
+
+@dataclass
+class _Work:
+    """How far a run has come: what outlives a retry.
+
+    ``units`` are phases that share a transaction, in their order; ``done`` counts those committed.
+    """
+
+    units: list[tuple[Phase, ...]]
+    extra: float
+    done: int = 0
+    phase: Phase = PHASES[0]
+    results: dict[str, PhaseResult] = field(default_factory=dict)
+    retries: Counter[str] = field(default_factory=Counter)
+    findings: tuple[check.Finding, ...] = ()
+    plan_id: int | None = None
+
+    @property
+    def next(self) -> tuple[Phase, ...]:
+        """The unit to do next."""
+        return self.units[self.done]
+
+
+def _resume_at(ledger: RunLedger, work: _Work, run: Run) -> int:
+    """The number of the unit to go on with after a failure that may pass.
+
+    It is the unit that failed, unless the server was restarted: that has emptied what can be
+    rebuilt, so it is rebuilt from staging on. Raises ServiceDown where the run does not include
+    staging and LockedError when another run came in between.
+    """
+    if ledger.keeps_lock():
+        return work.done
+    for number, unit in enumerate(work.units):
+        if unit[0].position == _FIRST_BEHIND_RAW:
+            return number
+    raise ServiceDown(
+        "PostgreSQL",
+        address="the address it had",
+        hint="It answers again now. What this run had not finished was rolled back: mdm run.",
+        reason=f"restarted during run {run.run_id}",
+    )
 
 
 @contextlib.contextmanager
@@ -263,7 +368,7 @@ def _telling(phase: Phase, run: Run) -> Iterator[None]:
     except MdmError:
         raise
     except (DBAPIError, psycopg2.Error) as error:
-        if _is_lost(error):
+        if is_lost(error):
             raise ServiceDown(
                 "PostgreSQL",
                 address="the address it had",
@@ -273,14 +378,6 @@ def _telling(phase: Phase, run: Run) -> Iterator[None]:
         raise PhaseFailed(
             phase.name, run_id=run.run_id, problem=_first_line(error), left=left
         ) from error
-
-
-def _is_lost(error: BaseException) -> bool:
-    """Whether the server went away (as opposed to: refused what was asked of it)."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated
-    # COPY goes through psycopg2 itself; a lost connection has no SQLSTATE
-    return isinstance(error, psycopg2.OperationalError) and error.pgcode is None
 
 
 def _first_line(error: Exception) -> str:

@@ -15,7 +15,9 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
+from db.engine import is_lost
 from db.queries import query
 from mdm.errors import LockedError
 from mdm.phases import Phase, PhaseReport
@@ -38,6 +40,7 @@ class RunLedger:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._session: Connection | None = None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -49,11 +52,34 @@ class RunLedger:
         with self._engine.connect() as conn:
             if not conn.execute(query(_FILE, "try_lock"), {"key": _LOCK_KEY}).scalar():
                 raise LockedError("The warehouse", holder=self._holder(conn))
+            self._session = conn
             try:
                 yield
             finally:
+                self._session = None
                 with contextlib.suppress(Exception):  # a lost session has already let go of it
                     conn.execute(query(_FILE, "unlock"), {"key": _LOCK_KEY})
+
+    def keeps_lock(self) -> bool:
+        """Whether the session that took the lock has lived on: nobody else ran, no server crashed.
+
+        (A server that loses one backend to a crash restarts all of them and empties what is
+        UNLOGGED.) Where it has not, the lock is taken again. Raises LockedError when another run
+        was faster.
+        """
+        if self._session is None:
+            return False
+        try:
+            if self._session.execute(query(_FILE, "has_lock")).scalar_one():
+                return True
+        except DBAPIError as error:
+            if not is_lost(error):
+                raise
+            # the same handle opens a new session once it has let go of the lost one
+            self._session.rollback()
+        if not self._session.execute(query(_FILE, "try_lock"), {"key": _LOCK_KEY}).scalar():
+            raise LockedError("The warehouse", holder=self._holder(self._session))
+        return False
 
     def _holder(self, conn: Connection) -> str:
         row = conn.execute(query(_FILE, "running")).one_or_none()

@@ -2,6 +2,11 @@
 -- Whether this session now holds the run lock of the warehouse.
 SELECT pg_try_advisory_lock(:key)
 
+-- name: has_lock
+-- Whether this session holds an advisory lock: it is the one that took the run lock.
+SELECT EXISTS (SELECT FROM pg_catalog.pg_locks
+               WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted)
+
 -- name: unlock
 -- Let go of the run lock.
 SELECT pg_advisory_unlock(:key)
@@ -32,12 +37,15 @@ FROM ops.runs AS runs
 RETURNING run_id, as_of
 
 -- name: phase_done
--- One finished phase of a run.
+-- One finished phase of a run; when it had to be done again, as it ended.
 INSERT INTO ops.phase_runs
     (run_id, phase, position, started_at, seconds, rows_in, rows_out, rows_rejected, detail)
 VALUES
     (:run_id, :phase, :position, :started_at, :seconds, :rows_in, :rows_out, :rows_rejected,
      CAST(:detail AS jsonb))
+ON CONFLICT (run_id, phase) DO UPDATE
+SET started_at = excluded.started_at, seconds = excluded.seconds, rows_in = excluded.rows_in,
+    rows_out = excluded.rows_out, rows_rejected = excluded.rows_rejected, detail = excluded.detail
 
 -- name: finish_run
 -- The end of a run and its report.
@@ -53,3 +61,26 @@ FROM ops.runs
 WHERE state <> 'RUNNING'
 ORDER BY run_id DESC
 LIMIT 1
+
+-- name: list
+-- The newest runs, each with the position of the last phase it finished (NULL: none).
+SELECT runs.run_id, runs.state, runs.started_at, runs.finished_at - runs.started_at AS took,
+       runs.command, runs.error, done.position AS finished_position,
+       coalesce(done.retries_n, 0) AS retries_n
+FROM ops.runs AS runs
+LEFT JOIN LATERAL (
+    SELECT max(phases.position) AS position,
+           sum(coalesce(CAST(phases.detail ->> 'retries' AS bigint), 0)
+               + coalesce(CAST(phases.detail ->> 'lake_retries' AS bigint), 0)) AS retries_n
+    FROM ops.phase_runs AS phases
+    WHERE phases.run_id = runs.run_id) AS done ON true
+ORDER BY runs.run_id DESC
+LIMIT :limit
+
+-- name: show
+-- One run with its report (only a run that is DONE has one) and the last phase it finished.
+SELECT runs.run_id, runs.state, runs.error, runs.report,
+       (SELECT max(phases.position) FROM ops.phase_runs AS phases
+        WHERE phases.run_id = runs.run_id) AS finished_position
+FROM ops.runs AS runs
+WHERE runs.run_id = :run_id

@@ -35,6 +35,8 @@ def summary(warehouse: Warehouse, config: Config, report: RunReport) -> str:
         sizes = ", ".join(f"{row.record_count}" for row in largest)
         lines.append(f"  largest     {sizes} records (gold.dim_customers by record_count)")
     lines.append(f"  to decide   {totals.review_n:,} rows in gold.steward_review_queue")
+    if repeated := _retries_line(report):
+        lines.append(f"  retried     {repeated}")
     if report.invariants:
         broken = sum(not finding.holds for finding in report.invariants)
         state = "every one kept" if not broken else f"{broken} BROKEN"
@@ -52,3 +54,12 @@ def _identity_line(detail: dict[str, object], totals: Row[tuple[object, ...]]) -
     words = {"new": "new", "merged": "merged", "split": "split", "deleted": "deleted"}
     changes = [f"{detail[key]:,} {word}" for key, word in words.items() if detail.get(key)]
     return f"{told} ({', '.join(changes)})" if changes else f"{told} (no change)"
+
+
+def _retries_line(report: RunReport) -> str:
+    """What had to be done again, by phase; empty when nothing had to."""
+    told = [f"{r.phase.name} {r.retries}" for r in report.phases if r.retries]
+    told += [
+        f"the lake in {r.phase.name} {r.lake_retries}" for r in report.phases if r.lake_retries
+    ]
+    return ", ".join(told)
