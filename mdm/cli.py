@@ -34,6 +34,7 @@ _COMMANDS = {
     "overrides": "mdm.commands.steward",
     "link": "mdm.commands.steward",
     "unlink": "mdm.commands.steward",
+    "unmerge": "mdm.commands.unmerge",
     "undo": "mdm.commands.steward",
     "decisions": "mdm.commands.steward",
     "plan": "mdm.commands.plan",
@@ -41,6 +42,8 @@ _COMMANDS = {
     "retract": "mdm.commands.retract",
     "restore": "mdm.commands.retract",
     "runs": "mdm.commands.runs",
+    "status": "mdm.commands.status",
+    "vacuum": "mdm.commands.vacuum",
     "data-model": "mdm.commands.data_model",
 }
 
