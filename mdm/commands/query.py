@@ -46,6 +46,15 @@ def sql_command(app: App, statement: str, as_csv: bool) -> None:
             raise QueryFailed(str(told).strip()) from error
 
 
+def _cell(value: object) -> str:
+    """One value as psql shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "{" + ",".join(map(_cell, value)) + "}"
+    return orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
+
+
 def _table(names: list[str], rows: list[tuple[object, ...]]) -> str:
     """Rows as psql shows them: a header, a rule, values, a count."""
     cells = [[_cell(value) for value in row] for row in rows]
