@@ -24,7 +24,7 @@ from mdm.errors import UsageError
 
 _SQL = "identity/unmerge.sql"
 _MOST_PROFILES = 1_000  # a minute of work; beyond, a person should name records
-_EQUAL_DATA_BITS = 30.0
+_EQUAL_DATA_BITS, _LEAST_BITS = 30.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -185,10 +185,10 @@ def _members(
 
 
 def _evidence(conn: Connection, members: dict[UUID, list[_Member]]) -> Evidence:
-    """The bits that speak for each pair of profiles; pairs that speak against are left out."""
+    """The bits of each pair of profiles that may join them; no pair is free to cut."""
     profiles = sorted({m.profile for of in members.values() for m in of})
     rows = conn.execute(query(_SQL, "pairs"), {"profiles": profiles})
-    return {(r.profile_id_l, r.profile_id_r): r.match_weight for r in rows if r.match_weight > 0}
+    return {(r.profile_id_l, r.profile_id_r): max(r.match_weight, _LEAST_BITS) for r in rows}
 
 
 def _same_decisions(conn: Connection) -> list[tuple[str, str]]:

@@ -9,11 +9,12 @@ JOIN identity.customer_identity_map AS m ON m.global_customer_id = identity.reso
 ORDER BY m.global_customer_id, m.source COLLATE "C", m.source_record_id COLLATE "C";
 
 -- name: pairs
--- The scored pairs among the given profiles.
+-- The scored pairs among the given profiles that may join them: without these no two groups merge.
 SELECT p.profile_id_l, p.profile_id_r, p.match_weight
 FROM staging.identity_match_candidates AS p
 WHERE p.profile_id_l = ANY (CAST(:profiles AS bigint[]))
-  AND p.profile_id_r = ANY (CAST(:profiles AS bigint[]));
+  AND p.profile_id_r = ANY (CAST(:profiles AS bigint[]))
+  AND p.decision <> 'REJECT' AND NOT p.is_vetoed;
 
 -- name: merges
 -- One row per id that the run merged away and per id whose records it stood for then: itself and
