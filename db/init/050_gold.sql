@@ -178,7 +178,7 @@ SELECT m.global_customer_id, r.record_id, r.source, r.source_record_id, r.event_
        CASE WHEN r.std_street IS NOT NULL THEN r.street END AS street,
        CASE WHEN r.std_city IS NOT NULL THEN r.city END AS city,
        CASE WHEN r.std_region IS NOT NULL THEN r.region END AS region,
-       r.std_postcode AS postcode, r.std_country AS country,
+       upper(r.std_postcode) AS postcode, r.std_country AS country,
        CASE WHEN r.std_tax_id IS NOT NULL THEN r.tax_id END AS tax_id,
        CASE WHEN r.std_customer_number IS NOT NULL THEN r.customer_number END AS customer_number,
        CASE WHEN r.std_organisation IS NOT NULL THEN r.organisation END AS organisation,
