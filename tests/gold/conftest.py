@@ -83,8 +83,10 @@ class World:
         self._make_context = make_context
         self._identity_run = 0
         self._customers: dict[str, uuid.UUID] = {}
-        self._sql("INSERT INTO identity.consumption (change_seq, decision_id, merges_flagged, "
-                  "signature, rules, run_id) VALUES (0, 0, false, '', '', 0)")  # fmt: skip
+        self._sql(
+            "INSERT INTO identity.consumption (change_seq, decision_id, merges_flagged, layers, "
+            "signature, rules, run_id) VALUES (0, 0, false, '', '', '', 0)"
+        )
 
     # records ------------------------------------------------------------------------------------
 
