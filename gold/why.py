@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, Row
@@ -19,6 +19,8 @@ from gold.survivorship import PARTS
 from mdm.errors import UsageError
 
 _FILE = "gold/why.sql"
+#: Verdict on a record that holds the winning value too.
+AGREES: Final = "agrees"
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ class _Ranking:
         if won is None:
             return f"the {self.whole} is taken whole from another record, which has none"
         if row.value == won.value:
-            return "agrees"
+            return AGREES
         if row.is_fragment and not won.is_fragment:
             return f"a fragment of a {self.whole} never displaces a whole one"
         reason = getattr(self, f"_{self.rule}")(row, won) or self._most_recent(row, won)

@@ -10,12 +10,12 @@ from uuid import UUID
 import click
 import orjson
 
-from gold.why import Change, Override, Past, Sighting, Why, why
+from gold.why import AGREES, Change, Override, Past, Sighting, Why, why
 from mdm.app import App, pass_app
 from mdm.errors import UsageError
 
 
-class Moment(click.ParamType[datetime]):
+class Moment(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
     """An instant as ISO 8601 writes it; without an offset it is UTC."""
 
     name = "time"
@@ -44,7 +44,8 @@ def why_command(
 ) -> None:
     """Name the record, lake line, rule, override and run behind a golden value.
 
-    Every other value that its records hold is listed with the reason it lost. An id that was merged
+    Every other value that its records hold is listed with the reason it lost; --json also lists the
+    records that agree. An id that was merged
     is followed to the customer it stands for today.
     """
     with app.warehouse() as (warehouse, _), warehouse.engine.connect() as conn:
@@ -70,9 +71,12 @@ def _lines(found: Why) -> Iterator[str]:
             yield "  no record of this customer gives it a value"
         if found.set_by is not None:
             yield f"  since     {_change(found.set_by)}"
-        if found.others:
-            yield "  other records"
-        for one in found.others:
+        rivals = [one for one in found.others if one.verdict != AGREES]
+        if len(rivals) < len(found.others):
+            yield f"  agreeing  {len(found.others) - len(rivals):,} more record(s)"
+        if rivals:
+            yield "  lost"
+        for one in rivals:
             yield f"    {_shown(one.value)}  {_sighting(one)}: {one.verdict}"
     if found.past is not None:
         yield from _past(found.past)

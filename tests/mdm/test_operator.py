@@ -67,7 +67,7 @@ def test_why_on_the_command_line(mdm: Any, customers: Any) -> None:
     assert "email = 'anna@keller.example'" in mdm.out
     assert "rule      most_recent" in mdm.out
     assert " line 1, staged by run 1" in mdm.out
-    assert "agrees" in mdm.out
+    assert "agreeing  1 more record(s)" in mdm.out
     assert "since     INSERT" in mdm.out
     reason = ("--reason", "by phone")
     assert mdm("overrides", "add", anna, "email", "a@private.example", *reason) == 0, mdm.err
