@@ -235,15 +235,23 @@ class _Agglomeration:
         able = np.flatnonzero(link >= self.threshold)
         if not able.size:
             return able
-        ends = np.concatenate([self.left[able], self.right[able]])
-        edge = np.concatenate([able, able])
-        # Equal links are taken in a scrambled order, lest a long chain merge one pair a round. What
-        # is scrambled are places within the proposed group: other groups have no influence.
-        order = np.lexsort((edge, self._scrambled(edge), -link[edge], ends))
-        first = np.r_[True, ends[order][1:] != ends[order][:-1]]
-        best = edge[order][first]
-        chosen, times = np.unique(best, return_counts=True)
-        mutual: Ints = chosen[times == 2]
+        left, right, strength = self.left[able], self.right[able], link[able]
+        best = np.full(self.n, -np.inf)
+        np.maximum.at(best, left, strength)
+        np.maximum.at(best, right, strength)
+        top_l, top_r = strength == best[left], strength == best[right]
+        ends = np.concatenate([left[top_l], right[top_r]])
+        edge = np.concatenate([able[top_l], able[top_r]])
+        tied = np.bincount(ends, minlength=self.n)[ends] > 1
+        if tied.any():
+            # Equal links are taken in a scrambled order, lest a long chain merge one pair a round.
+            # What is scrambled are places within the proposed group: other groups have no
+            # influence.
+            ends, among = ends[tied], edge[tied]
+            order = np.lexsort((among, self._scrambled(among), ends))
+            first = np.r_[True, ends[order][1:] != ends[order][:-1]]
+            edge = np.concatenate([edge[~tied], among[order][first]])
+        mutual: Ints = np.flatnonzero(np.bincount(edge) == 2)
         return mutual
 
 
@@ -259,14 +267,19 @@ def _places(component: Ints) -> Ints:
 
 def _describe(root: Ints, edges: Edges, cohesion: Floats, *, rank: Ints) -> Clusters:
     """Number the clusters and find the weakest pair of each one's strongest spanning tree."""
-    roots, label = np.unique(root, return_inverse=True)
-    label = label.astype(np.int64)
+    is_root = np.zeros(len(root), dtype=bool)
+    is_root[root] = True
+    roots = np.flatnonzero(is_root)
+    label = (np.cumsum(is_root, dtype=np.int64) - 1)[root]
     size = np.bincount(label)
-    weakest_left = np.full(len(roots), -1, dtype=np.int64)
-    weakest_right = weakest_left.copy()
-    weakest_weight = np.full(len(roots), np.inf)
+    weakest = np.full(len(roots), -1, dtype=np.int64)
     inside = np.flatnonzero(label[edges.left] == label[edges.right])
     if inside.size:
+        of = label[edges.left[inside]]
+        alone = np.bincount(of, minlength=len(roots))[of] == 1
+        weakest[of[alone]] = inside[alone]
+        # Where there are several edges, a spanning tree has to tell which of them count.
+        inside = inside[~alone]
         left, right = edges.left[inside], edges.right[inside]
         low = np.minimum(rank[left], rank[right])
         high = np.maximum(rank[left], rank[right])
@@ -274,10 +287,12 @@ def _describe(root: Ints, edges: Edges, cohesion: Floats, *, rank: Ints) -> Clus
         tree = _spanning_edges(len(root), left[order], right[order])
         at = inside[order][tree]
         # Strongest first, so the last tree edge of a cluster is its weakest.
-        clusters = label[edges.left[at]]
-        weakest_left[clusters] = edges.left[at]
-        weakest_right[clusters] = edges.right[at]
-        weakest_weight[clusters] = edges.weight[at]
+        weakest[label[edges.left[at]]] = at
+    known = weakest >= 0
+    weakest_left = np.where(known, edges.left[weakest], -1) if edges.left.size else weakest
+    weakest_right = np.where(known, edges.right[weakest], -1) if edges.left.size else weakest
+    weakest_weight = np.full(len(roots), np.inf)
+    weakest_weight[known] = edges.weight[weakest[known]]
     return Clusters(label, size, cohesion[roots], weakest_left, weakest_right, weakest_weight)
 
 
