@@ -31,6 +31,8 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     unlived = conn.execute(query(_FILE, "drop_unlived")).rowcount
     closed = conn.execute(query(_FILE, "close_versions")).rowcount
     opened = conn.execute(query(_FILE, "open_versions")).rowcount
+    if before is None:
+        bulk.execute(conn, "ANALYZE gold.dim_customers_history (global_customer_id, valid_to)")
     state.write(conn, "history", run_id=ctx.run_id, marks={"change_id": newest})
     bulk.execute(conn, _DROP_PENDING)
     return PhaseReport(

@@ -34,16 +34,64 @@ BREAKS = [
 ]
 
 
+@pytest.mark.parametrize("of_run", [False, True], ids=["of all", "of the run"])
 @pytest.mark.parametrize(("invariant", "statement"), BREAKS)
-def test_an_invariant_sees_what_breaks_it(world: World, invariant: str, statement: str) -> None:
+def test_an_invariant_sees_what_breaks_it(
+    world: World, invariant: str, statement: str, of_run: bool
+) -> None:
     world.put("sales:1", "ann", full_name="Ann Lee", email="a@a.com", street="1 High", city="York")
     world.run()
     world.put("sales:1", full_name="Ann Ray", email="a@a.com", street="1 High", city="York")
     world.override("ann", "email", "b@b.com")
     world.run()
+    run_id = newest_run(world) if of_run else None
+    assert invariant not in broken(world, run_id)
     world.conn.execute(text(statement))
-    broken = {finding.name for finding in check.run(world.conn) if not finding.holds}
-    assert invariant in broken
+    assert invariant in broken(world, run_id)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM gold.customer_change_events",
+        "UPDATE gold.customer_change_events SET event_type = 'DELETE', "
+        "old_values = new_values, new_values = NULL",
+        "UPDATE gold.customer_change_events SET new_values = new_values - 'canonical_city'",
+        "UPDATE gold.dim_customers SET canonical_date_of_birth = '1980-01-02'",
+        "UPDATE gold.dim_customers SET source_systems = '{sales,web}'",
+        "DELETE FROM gold.dim_customers",
+    ],
+)
+def test_a_first_run_sees_an_event_that_does_not_tell_the_customer(
+    world: World, statement: str
+) -> None:
+    world.put("sales:1", "ann", full_name="Ann Lee", date_of_birth="1980-01-01", city="York")
+    world.run()
+    world.conn.execute(text(statement))
+    assert "events_replay" in broken(world, newest_run(world))
+
+
+def test_a_run_sees_a_customer_that_stayed_behind_its_end(world: World) -> None:
+    world.put("sales:1", "ann", full_name="Ann Lee")
+    world.put("sales:2", "bob", full_name="Bob Ray")
+    world.run()
+    world.delete("sales:2")
+    world.run()
+    assert "events_replay" not in broken(world, newest_run(world))
+    world.conn.execute(text("UPDATE gold.dim_customers SET global_customer_id = :id"),
+                       {"id": world.customer("bob")})  # fmt: skip
+    assert "events_replay" in broken(world, newest_run(world))
+
+
+def broken(world: World, run_id: int | None) -> set[str]:
+    """The names of the invariants that do not hold, of all customers or of those of a run."""
+    return {finding.name for finding in check.run(world.conn, run_id=run_id) if not finding.holds}
+
+
+def newest_run(world: World) -> int:
+    """The run that last published gold."""
+    found = text("SELECT run_id FROM gold.layer_state WHERE layer = 'golden'")
+    return int(world.conn.execute(found).scalar_one())
 
 
 @pytest.mark.parametrize(
