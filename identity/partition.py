@@ -133,7 +133,9 @@ def _describe(
     stewarded = np.bincount(group, minlength=len(found.label))[group] > 1
     node_confidence[stewarded], held_by[stewarded] = 1.0, STEWARD
 
-    profile_n = _profiles_per_cluster(own.profile_of(code), label, cluster_n)
+    profile_n = np.bincount(label, minlength=cluster_n)
+    if len(own.record):  # else every node is a profile
+        profile_n = _profiles_per_cluster(own.profile_of(code), label, cluster_n)
     linked = (profile_n > 1).nonzero()[0]
     at = _places_of_weakest(found, linked, chosen, key)
     known = at >= 0
