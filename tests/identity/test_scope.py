@@ -131,3 +131,18 @@ def test_a_word_looks_at_the_customers_it_is_about(world: World) -> None:
     assert world.resolve().rows_in == 3
     world.pair("h", "g").resolve()
     assert world.customers()["C1"] == "a b"
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_what_was_held_apart_joins_when_the_obstacle_goes(world: World, order: str) -> None:
+    world.keeps_profiles = True
+    for content in order:  # either end of the pair may have the smaller profile id
+        world.put(content).stage()
+    world.put("x").pair("a", "x", p=0.9999).pair("a", "b", p=0.9).veto("b", "x").resolve()
+    assert set(world.customers().values()) == {"a x", "b"}
+    world.remove("x").unpair("a", "x")
+    del world.pairs["b", "x"]
+    world.stage()
+    context = world.make_context(world.config)
+    resolve(world.conn, context, read_state(world.conn, context), rescored=np.empty(0, np.int64))
+    assert list(world.customers().values()) == ["a b"]
