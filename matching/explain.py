@@ -14,8 +14,10 @@ import numpy as np
 import polars as pl
 from sqlalchemy import Connection, Row
 
-from db.queries import query
+from db import bulk
+from db.queries import load, query
 from matching import engine
+from matching.blocking_keys import key_query
 from matching.model import MatchModel, SegmentModel
 from matching.profiles import ORGANISATION, PERSON, Profiles
 from matching.rules import RULES_MODEL, ExactRules, all_equal
@@ -110,7 +112,7 @@ def explain_pair(conn: Connection, config: Config, left: str, right: str) -> Pai
             "bits": float(stored.match_weight),
             "decision": stored.decision,
         },
-        blocking=_blocking(conn, ids),
+        blocking=_blocking(conn, config, ids),
         **judged,
     )
 
@@ -220,17 +222,29 @@ def _value(profiles: Profiles, attribute: str, side: int) -> str | None:
     return column.values[int(column.codes[side])]
 
 
-def _blocking(conn: Connection, ids: list[int]) -> tuple[BlockingTrace, ...]:
-    rows = conn.execute(query(_SQL, "blocking"), {"left": ids[0], "right": ids[1]})
-    return tuple(BlockingTrace(row.name, _outcome(row)) for row in rows)
+def _blocking(conn: Connection, config: Config, ids: list[int]) -> tuple[BlockingTrace, ...]:
+    """What each rule in use makes of two profiles; their keys are computed anew."""
+    traces = []
+    for rule in conn.execute(query(_SQL, "rules")).all():
+        select = key_query(conn, config, rule.rule_id, rule.name)
+        with bulk.cursor(conn) as cursor:
+            statement = load(_SQL)["keys"].replace("{rule}", select.replace("%", "%%"))
+            cursor.execute(statement, {"left": ids[0], "right": ids[1]})
+            rows = cursor.fetchall()
+        left, right = ({key for profile, key in rows if profile == one} for one in ids)
+        cut = conn.execute(
+            query(_SQL, "cut"), {"rule_id": rule.rule_id, "keys": sorted(left & right)}
+        ).scalar_one()
+        traces.append(BlockingTrace(rule.name, _outcome(left, right, cut)))
+    return tuple(traces)
 
 
-def _outcome(row: Row[Any]) -> str:
-    if row.cut:
-        return f"shared, but the block was cut: {row.cut}"
-    if row.shared_n:
-        return f"shared ({row.shared_n})"
-    lacking = [side for side, n in (("left", row.left_n), ("right", row.right_n)) if not n]
+def _outcome(left: set[int], right: set[int], cut: str | None) -> str:
+    if cut:
+        return f"shared, but the block was cut: {cut}"
+    if left & right:
+        return f"shared ({len(left & right)})"
+    lacking = [side for side, keys in (("left", left), ("right", right)) if not keys]
     return f"no value on the {' and the '.join(lacking)}" if lacking else "different"
 
 

@@ -26,28 +26,18 @@ LEFT JOIN staging.blocking_rules AS r USING (rule_id)
 WHERE c.profile_id_l = least(CAST(:left AS bigint), :right)
   AND c.profile_id_r = greatest(CAST(:left AS bigint), :right);
 
--- name: blocking
--- One row per blocking rule in use: keys of each side, keys in common, and the largest block of those
--- with what was done about it. Reads the keys once: there is no index by profile.
-WITH own AS MATERIALIZED (
-    SELECT k.profile_id, k.rule_id, k.key
-    FROM staging.blocking_keys AS k
-    WHERE k.profile_id IN (:left, :right)
-), shared AS (
-    SELECT l.rule_id, count(DISTINCT l.key) AS n,
-           max(o.profile_n || ' profiles, ' || o.action) AS cut
-    FROM own AS l
-    JOIN own AS r ON r.key = l.key AND r.profile_id = :right
-    LEFT JOIN staging.oversized_blocks AS o ON o.key = l.key
-    WHERE l.profile_id = :left
-    GROUP BY l.rule_id
-)
-SELECT b.rule_id, b.name, coalesce(s.n, 0) AS shared_n, s.cut,
-       (SELECT count(*) FROM own AS o WHERE o.rule_id = b.rule_id AND o.profile_id = :left) AS left_n,
-       (SELECT count(*) FROM own AS o WHERE o.rule_id = b.rule_id AND o.profile_id = :right) AS right_n
-FROM staging.blocking_rules AS b
-LEFT JOIN shared AS s USING (rule_id)
-ORDER BY b.rule_id;
+-- name: rules
+-- The blocking rules in use, in their order.
+SELECT rule_id, name FROM staging.blocking_rules ORDER BY rule_id;
+
+-- name: keys
+-- One row per key that one of two profiles has under a rule, whose query goes in the braces.
+SELECT DISTINCT k.profile_id, k.key FROM ({rule}) AS k WHERE k.profile_id IN (%(left)s, %(right)s)
+
+-- name: cut
+-- What was done about one of the blocks because of its size; NULL for nothing.
+SELECT max(o.profile_n || ' profiles, ' || o.action) FROM staging.oversized_blocks AS o
+WHERE o.rule_id = :rule_id AND o.key = ANY (:keys);
 
 -- name: current_model
 -- The pinned model, if there is one.

@@ -1,28 +1,22 @@
-"""Scored pairs into PostgreSQL by binary COPY: fixed-width rows built as one numpy array.
+"""Scored pairs into PostgreSQL by binary COPY.
 
-Wire formats: PostgreSQL documentation, COPY "Binary Format", and ``array_send`` for arrays.
+Wire format of arrays: PostgreSQL sources, ``array_send``.
 """
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from db import bulk
+from matching import binary_copy
 from matching.engine import DECISIONS, ScoredPairs
 
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
+_TABLE = ("staging", "identity_match_candidates")
 _INT2_OID, _FLOAT4_OID = 21, 700
 _BATCH = 200_000
-_COLUMNS = (
-    "profile_id_l", "profile_id_r", "rule_id", "model_id", "match_weight", "match_probability",
-    "decision", "is_vetoed", "levels", "contributions",
-)  # fmt: skip
 
 
 def write(
@@ -38,28 +32,22 @@ def write(
     for decision, name in enumerate(DECISIONS):
         at = np.flatnonzero(pairs.decision == decision)
         for start in range(0, len(at), _BATCH):
-            rows = _rows(pairs, at[start : start + _BATCH], profile_id, model_id, name)
-            data = io.BytesIO(b"".join((_HEADER, rows.tobytes(), _TRAILER)))
-            written += bulk.copy_in(
-                conn,
-                ("staging", "identity_match_candidates"),
-                _COLUMNS,
-                data,
-                options="FORMAT binary",
-            )
+            part = at[start : start + _BATCH]
+            fields = _fields(pairs, part, profile_id, model_id, name)
+            written += binary_copy.write(conn, _TABLE, fields, len(part))
     return written
 
 
-def _rows(
+def _fields(
     pairs: ScoredPairs,
     at: NDArray[np.intp],
     profile_id: NDArray[np.int64],
     model_id: int,
     decision: str,
-) -> NDArray[Any]:
+) -> list[binary_copy.Field]:
     one, other = profile_id[pairs.left[at]], profile_id[pairs.right[at]]
     full = decision != "REJECT"
-    fields: list[tuple[str, str, Any]] = [
+    return [
         ("profile_id_l", "i8", np.minimum(one, other)),
         ("profile_id_r", "i8", np.maximum(one, other)),
         ("rule_id", "i2", pairs.rule[at]),
@@ -71,16 +59,6 @@ def _rows(
         ("levels", "", _array(pairs.levels[at], "i2", _INT2_OID, full)),
         ("contributions", "", _array(pairs.contributions[at], "f4", _FLOAT4_OID, full)),
     ]
-    kinds: list[tuple[str, Any]] = [("field_n", ">i2")]
-    for name, kind, values in fields:
-        wire = values.dtype if not kind else np.dtype(kind).newbyteorder(">")
-        kinds += [(f"{name}_size", ">i4"), (name, wire)]
-    rows = np.zeros(len(at), dtype=kinds)
-    rows["field_n"] = len(fields)
-    for name, _, values in fields:
-        rows[f"{name}_size"] = rows.dtype[name].itemsize
-        rows[name] = values
-    return rows
 
 
 def _array(values: NDArray[Any], kind: str, oid: int, full: bool) -> NDArray[Any]:

@@ -1,4 +1,7 @@
-"""Phase 4.5: candidate pairs of profiles, by ordered rules in SQL, within a budget of pairs."""
+"""Phase 4.5: candidate pairs of profiles, by ordered rules in SQL, within a budget of pairs.
+
+PostgreSQL makes the keys of a rule, :mod:`matching.blocks` brings equal ones together.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,22 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, text
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row
 
 from db.queries import load, query
+from matching import binary_copy
+from matching.blocking_keys import key_query
+from matching.blocks import Blocks, first_pairs, largest_block
 from mdm.config import Config
 from mdm.phases import PhaseReport, RunContext
 from mdm.standalone import main
 
 _SQL = "matching/blocking.sql"
-_RULES = "matching/blocking_rules.sql"
+_PAIRS = ("staging", "identity_match_candidates_blocked")
+_OVERSIZED = ("pg_temp", "oversized_keys")
+_BATCH = 1_000_000
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "tax_id": ("tax_id",),
@@ -81,25 +91,12 @@ def plan(fill: Row[tuple[int, ...]], config: Config) -> Plan:
     return Plan(tuple((numbers[name], name) for name in usable), budget)
 
 
-def largest_block(sizes: Sequence[Row[tuple[int, int, int]]], budget: int, cap: int) -> int:
-    """The largest block size that fits: rarest keys first, until ``budget`` pairs are spent."""
-    spent = 0
-    largest = 1
-    for size in sizes:
-        spent += int(size.pairs_n)
-        if spent > budget or size.profile_n > cap:
-            break
-        largest = int(size.profile_n)
-    return largest
-
-
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     """How many profiles went in and pairs came out; writes the blocking tables, all anew."""
     now = conn.execute(query(_SQL, "consumed")).one()
     digest = _digest(ctx.config)
     if not ctx.full and now.marker == f"{now.change_seq} {digest}":
         return PhaseReport(0, 0, detail={"unchanged": True})
-    conn.execute(query(_SQL, "drop_work"))
     conn.execute(query(_SQL, "clear"))
     mark = {"change_seq": now.change_seq, "run_id": ctx.run_id, "config_hash": digest}
     conn.execute(query(_SQL, "mark"), mark)
@@ -107,42 +104,30 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     chosen = plan(fill, ctx.config)
     if not chosen.rules or fill.profiles_n < 2:
         return PhaseReport(fill.profiles_n, 0)
-    with ctx.progress("blocking", 5, "steps") as bar:
-        _create_keys(conn, chosen, ctx.config)
-        bar.update()
+    with ctx.progress("blocking", len(chosen.rules) + 2, "steps") as bar:
+        found = []
+        for rule in chosen.rules:
+            found.append(_blocks(conn, ctx.config, rule))
+            bar.update()
         cap = ctx.config.matching.max_block_size
-        conn.execute(query(_SQL, "analyse_keys"))
-        conn.execute(query(_SQL, "create_blocks"))
-        conn.execute(query(_SQL, "analyse_blocks"))
-        conn.execute(query(_SQL, "create_refined_keys"), {"cap": cap})
-        conn.execute(query(_SQL, "add_refined_blocks"))
-        conn.execute(query(_SQL, "add_refined_keys"))
+        every = found + _refined(conn, found, cap)
         bar.update()
-        sizes = conn.execute(query(_SQL, "count_pairs"), {"cap": cap}).all()
-        largest = largest_block(sizes, chosen.budget, cap)
-        conn.execute(query(_SQL, "create_members"), {"largest": largest})
-        bar.update()
-        pairs_n = conn.execute(query(_SQL, "create_pairs")).rowcount
-        conn.execute(query(_SQL, "publish_pairs"))
-        bar.update()
-        conn.execute(
-            query(_SQL, "insert_rules"),
-            {
-                "rule_ids": [number for number, _ in chosen.rules],
-                "names": [name for _, name in chosen.rules],
-                "largest": largest,
-            },
-        )
-        oversized_n = conn.execute(
-            query(_SQL, "insert_oversized"),
-            {"cap": cap, "largest": largest, "run_id": ctx.run_id},
-        ).rowcount
-        conn.execute(query(_SQL, "keep_keys"))
-        conn.execute(query(_SQL, "drop_work"))
+        largest = largest_block(every, budget=chosen.budget, cap=cap)
+        left, right, rule_ids = first_pairs(every, largest=largest)
+        for start in range(0, len(left), _BATCH):
+            part = slice(start, start + _BATCH)
+            pairs: list[binary_copy.Field] = [
+                ("profile_id_l", "i8", left[part]),
+                ("profile_id_r", "i8", right[part]),
+                ("rule_id", "i2", rule_ids[part]),
+            ]
+            binary_copy.write(conn, _PAIRS, pairs, len(left[part]))
+        _report_rules(conn, chosen, every, rule_ids, largest)
+        oversized_n = _report_oversized(conn, ctx, every, largest)
         bar.update()
     return PhaseReport(
         fill.profiles_n,
-        pairs_n,
+        len(left),
         detail={
             "rules": [name for _, name in chosen.rules],
             "largest_block": largest,
@@ -150,6 +135,76 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
             "pair_budget": chosen.budget,
         },
     )
+
+
+def _blocks(conn: Connection, config: Config, rule: tuple[int, str]) -> Blocks:
+    """The blocks of one rule, from the keys that its query gives."""
+    select = load(_SQL)["select_keys"].replace("{rule}", key_query(conn, config, *rule))
+    rows = binary_copy.read(conn, select, (("key", "i8"), ("profile_id", "i8")))
+    return Blocks.of(rule[0], rows["key"].astype(np.int64), rows["profile_id"].astype(np.int64))
+
+
+def _refined(conn: Connection, found: list[Blocks], cap: int) -> list[Blocks]:
+    """The blocks that further attributes cut blocks over the cap into, by rule."""
+    conn.execute(query(_SQL, "create_oversized_keys"))
+    for blocks in found:
+        owner, members = blocks.inside(np.flatnonzero(blocks.sizes > cap))
+        keys: list[binary_copy.Field] = [
+            ("key", "i8", blocks.keys[owner]),
+            ("profile_id", "i8", members),
+            ("rule_id", "i2", blocks.rule_id),
+        ]
+        binary_copy.write(conn, _OVERSIZED, keys, len(members))
+    conn.execute(query(_SQL, "analyse_oversized_keys"))
+    kinds = (("key", "i8"), ("profile_id", "i8"), ("rule_id", "i2"))
+    rows = binary_copy.read(conn, load(_SQL)["select_refined_keys"], kinds)
+    conn.execute(query(_SQL, "drop_oversized_keys"))
+    keys_of, ids = rows["key"].astype(np.int64), rows["profile_id"].astype(np.int64)
+    refined = []
+    for rule_id in np.unique(rows["rule_id"]).tolist():
+        mine = rows["rule_id"] == rule_id
+        refined.append(Blocks.of(rule_id, keys_of[mine], ids[mine]))
+    return refined
+
+
+def _report_rules(
+    conn: Connection, chosen: Plan, every: list[Blocks], rule_ids: NDArray[np.int16], largest: int
+) -> None:
+    new_pairs_n = np.bincount(rule_ids, minlength=len(NEEDS) + 1)
+    rows = []
+    for number, name in chosen.rules:
+        mine = [blocks for blocks in every if blocks.rule_id == number]
+        rows.append(
+            {
+                "rule_id": number,
+                "name": name,
+                "keys_n": sum(blocks.keys_n for blocks in mine),
+                "blocks_n": sum(int((blocks.sizes <= largest).sum()) for blocks in mine),
+                "pairs_n": sum(blocks.pairs_n(largest) for blocks in mine),
+                "new_pairs_n": int(new_pairs_n[number]),
+            }
+        )
+    conn.execute(query(_SQL, "insert_rules"), rows)
+
+
+def _report_oversized(conn: Connection, ctx: RunContext, every: list[Blocks], largest: int) -> int:
+    """How many blocks were cut or left out; writes a row for each."""
+    cap = ctx.config.matching.max_block_size
+    written = 0
+    for blocks in every:
+        at = np.flatnonzero(blocks.sizes > largest)
+        if not at.size:
+            continue
+        values = {
+            "rule_id": blocks.rule_id,
+            "keys": blocks.keys[at].tolist(),
+            "sizes": blocks.sizes[at].tolist(),
+            "samples": [int(blocks.block(i).min()) for i in at.tolist()],
+            "cap": cap,
+            "run_id": ctx.run_id,
+        }
+        written += conn.execute(query(_SQL, "insert_oversized"), values).rowcount
+    return written
 
 
 def _digest(config: Config) -> str:
@@ -161,20 +216,6 @@ def _digest(config: Config) -> str:
         repr(sorted((name, one.type) for name, one in config.attributes.items())),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-
-
-def _create_keys(conn: Connection, chosen: Plan, config: Config) -> None:
-    """One statement over all rules, so that PostgreSQL scans for several of them in parallel."""
-    rules = load(_RULES)
-    parts = []
-    for number, name in chosen.rules:
-        body = "\n".join(line for line in rules[name].splitlines() if not line.startswith("--"))
-        parts.append(body.replace(":rule_id", str(number)))
-    identifiers = [name for name, one in config.attributes.items() if one.type == "identifier"]
-    statement = load(_SQL)["create_keys"] + "\n" + "\nUNION ALL\n".join(parts)
-    conn.execute(
-        text(statement), {"identifiers": identifiers} if ":identifiers" in statement else {}
-    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+"""Fixed-width columns from and to PostgreSQL's binary COPY format, as numpy arrays, without a loop.
+
+Wire formats: PostgreSQL documentation, COPY "Binary Format".
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from db import bulk
+
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+
+Field = tuple[str, str, Any]
+"""Name, numpy kind (empty: the values come in wire format), and the values or one for all rows."""
+
+
+def write(conn: Connection, table: tuple[str, str], fields: Sequence[Field], rows_n: int) -> int:
+    """Rows copied into ``table``: ``rows_n`` of them, none of their values NULL."""
+    rows = np.zeros(rows_n, dtype=_row(fields))
+    rows["field_n"] = len(fields)
+    for name, _, values in fields:
+        rows[f"{name}_size"] = rows.dtype[name].itemsize
+        rows[name] = values
+    data = io.BytesIO(b"".join((_HEADER, rows.tobytes(), _TRAILER)))
+    columns = [name for name, _, _ in fields]
+    return bulk.copy_in(conn, table, columns, data, options="FORMAT binary")
+
+
+def read(conn: Connection, select: str, kinds: Sequence[tuple[str, str]]) -> NDArray[Any]:
+    """The rows of ``select`` as a structured array; ``kinds`` are its columns' names and kinds.
+
+    The columns must be of these very widths (``i8`` for bigint) and never NULL.
+    """
+    sink = io.BytesIO()
+    bulk.copy_out(conn, select, sink, options="FORMAT binary")
+    row = _row([(name, kind, None) for name, kind in kinds])
+    size = sink.getbuffer().nbytes - len(_HEADER) - len(_TRAILER)
+    if size % row.itemsize:
+        raise ValueError(f"rows of {row.itemsize} bytes expected, {size} bytes found")
+    return np.frombuffer(sink.getbuffer(), row, size // row.itemsize, len(_HEADER))
+
+
+def _row(fields: Sequence[Field]) -> np.dtype[Any]:
+    """The layout of one row: a number of fields, then a length before each."""
+    kinds: list[tuple[str, Any]] = [("field_n", ">i2")]
+    for name, kind, values in fields:
+        wire = np.dtype(kind).newbyteorder(">") if kind else values.dtype
+        kinds += [(f"{name}_size", ">i4"), (name, wire)]
+    return np.dtype(kinds)

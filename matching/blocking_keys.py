@@ -1,0 +1,24 @@
+"""The keys of a blocking rule: its query in ``blocking_rules.sql``, made ready for COPY."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from db import bulk
+from db.queries import load
+from mdm.config import Config
+
+_RULES = "matching/blocking_rules.sql"
+
+
+def key_query(conn: Connection, config: Config, rule_id: int, name: str) -> str:
+    """A SELECT of ``profile_id, rule_id, key`` with its parameters filled in, as COPY asks for."""
+    lines = (line for line in load(_RULES)[name].splitlines() if not line.startswith("--"))
+    body = "\n".join(lines)
+    for parameter in ("rule_id", "identifiers"):
+        body = body.replace(f":{parameter}", f"%({parameter})s")
+    identifiers = [name for name, one in config.attributes.items() if one.type == "identifier"]
+    values = {"rule_id": rule_id, "identifiers": identifiers}
+    with bulk.cursor(conn) as cursor:
+        filled: bytes = cursor.mogrify(body, values)
+    return filled.decode()

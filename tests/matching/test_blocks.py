@@ -1,0 +1,56 @@
+"""Blocks and their pairs, against the plain way to find them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matching.blocks import Blocks, first_pairs, largest_block
+
+KEYS = st.lists(st.tuples(st.integers(-4, 4), st.integers(1, 12)), max_size=40)
+
+
+def blocks_of(rule_id: int, keys: list[tuple[int, int]]) -> Blocks:
+    table = np.array(keys, dtype=np.int64).reshape(-1, 2)
+    return Blocks.of(rule_id, table[:, 0], table[:, 1])
+
+
+@settings(derandomize=True)
+@given(st.lists(KEYS, min_size=1, max_size=3), st.integers(1, 6))
+def test_every_pair_of_a_small_block_comes_once_with_its_first_rule(
+    rules: list[list[tuple[int, int]]], largest: int
+) -> None:
+    expected: dict[tuple[int, int], int] = {}
+    for rule_id, keys in reversed(list(enumerate(rules, start=4))):
+        sizes = Counter(key for key, _ in keys)
+        for (key, one), (other_key, other) in combinations(keys, 2):
+            if key == other_key and one != other and sizes[key] <= largest:
+                expected[min(one, other), max(one, other)] = rule_id
+    every = [blocks_of(rule_id, keys) for rule_id, keys in enumerate(rules, start=4)]
+    left, right, rule_ids = first_pairs(every, largest=largest)
+    found = zip(left.tolist(), right.tolist(), rule_ids.tolist(), strict=True)
+    assert [(pair, rule) for *pair, rule in found] == [
+        (list(pair), rule) for pair, rule in sorted(expected.items())
+    ]
+
+
+def test_rarest_blocks_are_taken_until_the_budget_is_spent() -> None:
+    pair = [(1, 1), (1, 2)]  # 1 pair
+    trio = [(2, 1), (2, 2), (2, 3)]  # 3 pairs
+    five = [(3, i) for i in range(5)]  # 10 pairs
+    every = [blocks_of(1, pair + five), blocks_of(2, trio)]
+    cases = [(0, 10, 1), (1, 10, 2), (3, 10, 2), (4, 10, 3), (13, 10, 3), (14, 10, 5), (99, 4, 3)]
+    for budget, cap, largest in cases:
+        assert largest_block(every, budget=budget, cap=cap) == largest
+
+
+def test_blocks_count_their_keys_and_give_their_members() -> None:
+    blocks = blocks_of(7, [(5, 1), (9, 4), (5, 3), (6, 2), (9, 1), (9, 2)])
+    assert (blocks.keys_n, blocks.keys.tolist(), blocks.sizes.tolist()) == (6, [5, 9], [2, 3])
+    assert (blocks.pairs_n(2), blocks.pairs_n(3)) == (1, 4)
+    owner, members = blocks.inside(np.array([1]))
+    assert (owner.tolist(), sorted(members.tolist())) == ([1, 1, 1], [1, 2, 4])
