@@ -21,7 +21,7 @@ def closure_pairs(
     at ever higher thresholds; what then still is too large (a hub of shared values) is left as it
     is, so that the number of pairs stays linear in ``n``.
     """
-    seen = _keys(n, left, right)
+    seen = np.sort(_keys(n, left, right))
     found: list[tuple[Ints, Ints]] = []
     active = np.ones(n, dtype=bool)
     cut = threshold
@@ -39,7 +39,8 @@ def closure_pairs(
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     new_l = np.concatenate([one for one, _ in found])
     new_r = np.concatenate([other for _, other in found])
-    new = ~np.isin(_keys(n, new_l, new_r), seen)
+    keys = _keys(n, new_l, new_r)
+    new = seen[np.minimum(np.searchsorted(seen, keys), len(seen) - 1)] != keys
     return new_l[new], new_r[new]
 
 
