@@ -22,6 +22,7 @@ MIB = 2**20
 MACHINE_SIZED = (
     "shared_buffers",
     "work_mem",
+    "temp_buffers",
     "maintenance_work_mem",
     "effective_cache_size",
     "max_worker_processes",
