@@ -1,10 +1,3 @@
-CREATE UNLOGGED TABLE staging.blocking_keys (
-    key        bigint NOT NULL,
-    profile_id bigint NOT NULL,
-    rule_id    smallint NOT NULL
-);
-COMMENT ON TABLE staging.blocking_keys IS 'One row per profile and blocking rule it has a value for; key is a 64-bit hash of rule and value. Writer: matching (blocking).';
-
 CREATE UNLOGGED TABLE staging.blocking_rules (
     rule_id  smallint PRIMARY KEY,
     name     text NOT NULL UNIQUE,
