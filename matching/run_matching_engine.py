@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from db import bulk
 from db.queries import load, query
-from matching import engine, model_store, pair_copy
+from matching import binary_copy, engine, model_store, pair_copy
 from matching.profiles import Profiles
 from matching.rules import RULES_MODEL, ExactRules
 from mdm.config import Config
@@ -22,6 +22,7 @@ from mdm.phases import PhaseReport, RunContext
 from mdm.standalone import main
 
 _SQL = "matching/matching.sql"
+_CANDIDATE = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"))
 
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
@@ -109,18 +110,15 @@ def read_candidates(
     conn: Connection, profiles: Profiles
 ) -> tuple[engine.Positions, engine.Positions, NDArray[np.int16]]:
     """The blocked pairs as positions in ``profiles``."""
-    sink = io.BytesIO()
-    bulk.copy_out(conn, load(_SQL)["select_candidates"], sink)
-    sink.seek(0)
-    schema = {"profile_id_l": pl.Int64, "profile_id_r": pl.Int64, "rule_id": pl.Int16}
-    frame = pl.read_csv(sink, schema=schema)
-    order = np.argsort(profiles.profile_id)
-    ids = profiles.profile_id[order]
-
-    def positions(column: str) -> engine.Positions:
-        return order[np.searchsorted(ids, frame[column].to_numpy())].astype(np.int64)
-
-    return positions("profile_id_l"), positions("profile_id_r"), frame["rule_id"].to_numpy()
+    rows = binary_copy.read(conn, load(_SQL)["select_candidates"], _CANDIDATE)
+    # ids are dense (a sequence), so a table from id to position beats a search per pair
+    position = np.zeros(int(profiles.profile_id.max(initial=0)) + 1, dtype=np.int64)
+    position[profiles.profile_id] = np.arange(len(profiles), dtype=np.int64)
+    return (
+        position[rows["profile_id_l"].astype(np.int64)],
+        position[rows["profile_id_r"].astype(np.int64)],
+        rows["rule_id"].astype(np.int16),
+    )
 
 
 if __name__ == "__main__":

@@ -184,7 +184,8 @@ def _sample(profiles: Profiles, left: Positions, right: Positions) -> tuple[Posi
     """At most TRAINING_PAIRS pairs in an order, and a choice, that depend on fingerprints only."""
     low = np.minimum(profiles.rank[left], profiles.rank[right])
     high = np.maximum(profiles.rank[left], profiles.rank[right])
-    order = np.lexsort((high, low))
+    # one number per pair sorts as (low, high) does, several times faster than by two keys
+    order = np.argsort(low.astype(np.int64) * len(profiles) + high, kind="stable")
     if len(order) > TRAINING_PAIRS:
         generator = np.random.default_rng(7)
         chosen = np.sort(generator.choice(len(order), TRAINING_PAIRS, replace=False))
