@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import IO, Any
 
 from psycopg2 import sql
@@ -70,26 +70,3 @@ def copy_out(
     with cursor(conn) as cur:
         cur.copy_expert(statement, sink, size=1 << 20)
         return int(cur.rowcount)
-
-
-class LineStream:
-    """A binary file made of an iterator of byte chunks, for COPY without holding the whole input.
-
-    ``read(n)`` returns at most ``n`` bytes and ``b""`` at the end, which is all COPY asks for.
-    """
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._rest = memoryview(b"")
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes, at most ``size`` of them (all of one chunk when negative)."""
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return b""
-            self._rest = memoryview(chunk)
-        if size < 0:
-            size = len(self._rest)
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(taken)

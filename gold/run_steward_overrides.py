@@ -22,8 +22,6 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
 
 
 if __name__ == "__main__":
-    import sys
+    from mdm.standalone import main
 
-    from mdm.cli import main
-
-    main(["run", "--from", "gold", "--to", "quality", *sys.argv[1:]])
+    main("gold", last="quality")

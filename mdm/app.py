@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,11 +49,6 @@ class App:
 def say(message: str) -> None:
     """Tell the person at the terminal something that is not the command's answer (stderr)."""
     click.echo(message, err=True)
-
-
-def is_terminal() -> bool:
-    """Whether somebody is watching."""
-    return sys.stderr.isatty()
 
 
 pass_app = click.make_pass_decorator(App)

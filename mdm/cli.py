@@ -96,13 +96,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(execute(words))
 
 
-def run_phase(phase: str, words: Sequence[str]) -> None:
-    """Run one phase alone, as its own script does, and leave with its exit code."""
-    if words and words[0] == "--config":
-        own, words = list(words[:2]), words[2:]
-    else:
-        own = []
-    sys.exit(execute([*own, "run", "--from", phase, "--to", phase, *words]))
+def run_phase(first: str, words: Sequence[str], *, last: str | None = None) -> None:
+    """Run ``first`` (up to ``last``) as a phase's own script does, and leave with its exit code.
+
+    ``--config FILE`` belongs to ``mdm`` itself, everything else to ``mdm run``.
+    """
+    mine: list[str] = []
+    rest = list(words)
+    if "--config" in rest:
+        at = rest.index("--config")
+        mine, rest[at : at + 2] = rest[at : at + 2], []
+    sys.exit(execute([*mine, "run", "--from", first, "--to", last or first, *rest]))
 
 
 def execute(words: list[str]) -> int:

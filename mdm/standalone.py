@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 
-def main(phase: str) -> None:
-    """Run ``phase`` alone, under the lock and on record, with the options of ``mdm run``."""
+def main(phase: str, *, last: str | None = None) -> None:
+    """Run ``phase`` (up to ``last``) under the lock and on record; takes what ``mdm run`` takes."""
     from mdm.cli import run_phase
 
-    run_phase(phase, sys.argv[1:])
+    run_phase(phase, sys.argv[1:], last=last)

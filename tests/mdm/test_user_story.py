@@ -224,3 +224,16 @@ def test_config_can_be_named_by_the_environment(
     (mdm.folder / "mdm.toml").rename(other)
     monkeypatch.setenv("MDM_CONFIG", str(other))
     assert mdm("run") == 0, mdm.err
+
+
+def test_a_phase_script_takes_its_configuration_wherever_it_stands(mdm: Any) -> None:
+    from mdm.cli import run_phase
+
+    (mdm.folder / "mdm.toml").rename(mdm.folder / "other.toml")
+    for words in (["--config", "other.toml"], ["--full", "--config", "other.toml"]):
+        with pytest.raises(SystemExit) as left:
+            run_phase("ingestion", words)
+        assert left.value.code == 0
+    with pytest.raises(SystemExit) as left:
+        run_phase("ingestion", ["--full"])
+    assert left.value.code == 2
