@@ -133,8 +133,12 @@ def test_streets(left: str, right: str, expected: str) -> None:
     ("left", "right", "expected"),
     [
         ("12345678", "12345678", "exact"),
-        ("12345678", "12345679", "typo"),
-        ("1234", "1235", "different"),
+        ("12345678", "12545678", "typo"),
+        ("12345678", "1234567x", "typo"),
+        ("a12345-x", "a12345-y", "typo"),
+        ("12345678", "12345679", "different"),
+        ("c-4709", "c-4713", "different"),
+        ("1234", "1334", "different"),
         ("12345678", "87654321", "different"),
     ],
 )
