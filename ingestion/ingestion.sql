@@ -31,14 +31,21 @@ UPDATE raw.lake_objects
 SET state = 'SUPERSEDED', reason = 'content changed in run ' || :run_id
 WHERE object_key = :object_key AND state <> 'SUPERSEDED'
 
+-- name: number_objects
+-- Ids for objects that are about to be loaded (one row per object), so that rows can be made before
+-- the transaction of their object begins.
+SELECT nextval(pg_get_serial_sequence('raw.lake_objects', 'object_id'))
+FROM generate_series(1, :objects_n)
+
 -- name: open_object
 -- The ledger row of an object, in the transaction that loads its rows; counts follow.
 INSERT INTO raw.lake_objects
-    (source, object_key, etag, size_bytes, last_modified, object_at, state, rows_n, rejected_n,
-     run_id)
+    (object_id, source, object_key, etag, size_bytes, last_modified, object_at, state, rows_n,
+     rejected_n, run_id)
+OVERRIDING SYSTEM VALUE
 VALUES
-    (:source, :object_key, :etag, :size_bytes, :last_modified, :object_at, 'LOADED', 0, 0, :run_id)
-RETURNING object_id
+    (:object_id, :source, :object_key, :etag, :size_bytes, :last_modified, :object_at, 'LOADED', 0,
+     0, :run_id)
 
 -- name: close_object
 -- The counts and the final state of an object.
@@ -56,7 +63,8 @@ DELETE FROM {table} WHERE object_id = %s
 SELECT to_regclass('raw.' || quote_ident(:table)) IS NOT NULL
 
 -- name: create_source_table
--- The raw table of a source: one row per valid line of each of its objects, payload untouched.
+-- The raw table of a source: one row per valid line of each of its objects, payload untouched. Its
+-- key and its index follow behind the first load.
 -- Whether a row counts is its object's state in raw.lake_objects, so that superseding or retracting
 -- an object is one row's change. {table} is quoted by the caller.
 CREATE TABLE {table} (
@@ -66,11 +74,23 @@ CREATE TABLE {table} (
     source_record_id text NOT NULL,
     event_at         timestamptz NOT NULL,
     is_deleted       boolean NOT NULL,
-    payload          json NOT NULL,
-    PRIMARY KEY (object_id, line_no)
+    payload          json NOT NULL
 );
 COMMENT ON TABLE {table} IS
     'One row per valid line of each lake object of this source, payload as it came. Writer: ingestion.';
+
+-- name: source_table_has_key
+-- Whether the table of a source has its key already.
+SELECT EXISTS (
+    SELECT
+    FROM pg_constraint
+    WHERE conrelid = to_regclass('raw.' || quote_ident(:table)) AND contype = 'p'
+)
+
+-- name: add_source_key
+-- The key of a raw table. It is made behind the first load, by one sort; the next run makes it where
+-- a fault came between. {table} is quoted by the caller.
+ALTER TABLE {table} ADD PRIMARY KEY (object_id, line_no)
 
 -- name: index_source_table
 -- The index by which staging finds the versions of a record. It is made behind the first load, by one

@@ -1,11 +1,11 @@
-"""One lake line: either a record with its id and time, or a reason why it is none."""
+"""The lines of a lake object, and what one line is: a record with its id and time, or a reason."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -14,7 +14,7 @@ import orjson
 from mdm.config import Source
 from mdm.errors import MdmError
 
-_CHUNK = 1 << 22
+_CHUNK = 1 << 21
 _KEPT_OF_A_LONG_LINE = 1 << 16
 _CONTROL = dict.fromkeys(range(32))
 
@@ -29,19 +29,19 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-class Line(NamedTuple):
-    """A physical line of an object, 1-based; ``too_long`` lines hold only their beginning."""
+class Lines(NamedTuple):
+    """Physical lines of an object and their numbers from 1; ``too_long`` ones lack their ends."""
 
-    number: int
-    content: bytes
-    too_long: bool
+    numbers: Sequence[int]
+    contents: list[bytes]
+    too_long: bool = False
 
 
 class Record(NamedTuple):
     """A valid line: what raw keeps of it besides the payload itself."""
 
     source_record_id: str
-    event_at: str | None
+    event_at: datetime | None
     is_deleted: bool
 
 
@@ -52,14 +52,14 @@ class Rejection(NamedTuple):
     detail: str | None = None
 
 
-def read_lines(stream: Readable, *, gzipped: bool, max_bytes: int) -> Iterator[Line]:
-    """The non-blank lines of an object, in bounded memory.
+def read_lines(stream: Readable, *, gzipped: bool, max_bytes: int) -> Iterator[Lines]:
+    """The non-blank lines of an object, a few megabytes at a time, in bounded memory.
 
     A byte order mark and carriage returns at line ends are not part of a line. Raises
     CorruptObject when a gzip stream is damaged or ends early.
     """
     source: Any = gzip.GzipFile(fileobj=stream) if gzipped else stream  # type: ignore[call-overload]
-    number, rest, skipping = 0, b"", False
+    number, rest, skipping = 1, b"", False
     first = True
     while True:
         try:
@@ -77,17 +77,36 @@ def read_lines(stream: Readable, *, gzipped: bool, max_bytes: int) -> Iterator[L
             continue
         pieces[0] = rest + pieces[0]
         rest = pieces.pop()
-        for piece in pieces:
-            number += 1
-            if piece and not piece.isspace():
-                long = len(piece) > max_bytes
-                yield Line(number, piece[:_KEPT_OF_A_LONG_LINE] if long else piece, long)
+        yield from _filled(number, pieces, max_bytes)
+        number += len(pieces)
         if len(rest) > max_bytes:
+            yield Lines([number], [rest[:_KEPT_OF_A_LONG_LINE]], too_long=True)
             number += 1
-            yield Line(number, rest[:_KEPT_OF_A_LONG_LINE], too_long=True)
             rest, skipping = b"", True
     if rest and not rest.isspace():
-        yield Line(number + 1, rest, too_long=False)
+        yield Lines([number], [rest])
+
+
+def _filled(first: int, contents: list[bytes], max_bytes: int) -> Iterator[Lines]:
+    """The lines ``contents`` from number ``first`` on without blank ones, overlong ones apart."""
+    if not contents:
+        return
+    blank = not all(contents) or any(map(bytes.isspace, contents))
+    if not blank and max(map(len, contents)) <= max_bytes:
+        yield Lines(range(first, first + len(contents)), contents)
+        return
+    numbers: list[int] = []
+    kept: list[bytes] = []
+    for number, content in enumerate(contents, first):
+        if not content or content.isspace():
+            continue
+        if len(content) > max_bytes:
+            yield Lines([number], [content[:_KEPT_OF_A_LONG_LINE]], too_long=True)
+        else:
+            numbers.append(number)
+            kept.append(content)
+    if kept:
+        yield Lines(numbers, kept)
 
 
 def parser(source: Source) -> Callable[[bytes], Record | Rejection]:
@@ -103,7 +122,7 @@ def parser(source: Source) -> Callable[[bytes], Record | Rejection]:
             return _why_not_json(line, error)
         if type(document) is not dict:
             return Rejection("not an object", f"a JSON {type(document).__name__}")
-        record_id = _at(document, id_path)
+        record_id = value_at(document, id_path)
         if type(record_id) is not str:
             record_id = _id_text(record_id, line, id_path)
         record_id = record_id.strip() if record_id else ""
@@ -116,13 +135,14 @@ def parser(source: Source) -> Callable[[bytes], Record | Rejection]:
             return Rejection("NUL character", "PostgreSQL text cannot hold U+0000")
         event_at = None
         if time_path is not None:
-            event_at = instant(_at(document, time_path), date_order)
+            event_at = instant(value_at(document, time_path), date_order)
         return Record(record_id, event_at, document.get("_deleted") is True)
 
     return parse
 
 
-def _at(document: Any, path: list[str]) -> Any:
+def value_at(document: Any, path: list[str]) -> Any:
+    """What stands at ``path`` in a parsed line; None where the path leads nowhere."""
     for part in path:
         if type(document) is not dict:
             return None
@@ -137,7 +157,7 @@ def _id_text(value: Any, line: bytes, path: list[str]) -> str | None:
     if type(value) is int:
         return str(value)
     exact = json.loads(line, parse_float=str, parse_int=str)
-    return str(_at(exact, path))
+    return str(value_at(exact, path))
 
 
 def _why_not_json(line: bytes, error: orjson.JSONDecodeError) -> Rejection:
@@ -171,8 +191,8 @@ _FORMATS = {
 _EPOCH_MS = 100_000_000_000  # seconds up to the year 5138; what is above counts milliseconds
 
 
-def instant(value: Any, date_order: str) -> str | None:
-    """``value`` as an ISO instant in UTC; None when it cannot be read as a time.
+def instant(value: Any, date_order: str) -> datetime | None:
+    """``value`` as an instant in UTC; None when it cannot be read as a time.
 
     Reads ISO 8601, seconds or milliseconds since 1970, and dates in the source's order. A time
     without zone is UTC.
@@ -194,16 +214,18 @@ def instant(value: Any, date_order: str) -> str | None:
     if type(value) in (int, float):
         seconds = value / 1000 if abs(value) >= _EPOCH_MS else value
         try:
-            return datetime.fromtimestamp(seconds, UTC).isoformat()
+            return datetime.fromtimestamp(seconds, UTC)
         except (OverflowError, OSError, ValueError):
             return None
     return None
 
 
-def _utc(moment: datetime) -> str | None:
+def _utc(moment: datetime) -> datetime | None:
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
+        return moment.replace(tzinfo=UTC)
     try:
-        return moment.astimezone(UTC).isoformat()
+        return moment.astimezone(UTC)
     except OverflowError:
         return None

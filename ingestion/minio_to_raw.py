@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 
 from db import bulk
 from db.queries import load, query
-from ingestion.lines import CorruptObject, Line, Record, Rejection, parser, read_lines
+from ingestion.background import Background
+from ingestion.lines import CorruptObject, Rejection, read_lines
+from ingestion.records import Batch, as_copy, reader
 from mdm.config import Source
 from mdm.lake import LakeObject, ObjectGone
 from mdm.phases import PhaseReport, RunContext
@@ -23,9 +26,8 @@ _COLUMNS = (
     "object_id", "line_no", "run_id", "source_record_id", "event_at", "is_deleted", "payload",
 )  # fmt: skip
 _REJECT_COLUMNS = ("object_id", "line_no", "source", "reason", "detail", "line", "run_id")
-_BATCH_BYTES = 2 << 20
-# Valid JSON never holds a raw control character, so these two need no escaping in the payload.
-_COPY = "FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02'"
+# Control characters never get into the fields of a rejected line, so these two need no escaping.
+_REJECT_COPY = "FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02'"
 # Listing everything is cheap below this many objects and then finds files however late they are.
 _NARROW_ABOVE = 10_000
 _LIST_ALL_EVERY = timedelta(hours=24)
@@ -63,7 +65,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     for name, source in ctx.config.sources.items():
         _ensure_table(conn, source)
         tally = _load_source(conn, ctx, name, source)
-        _ensure_index(conn, source)
+        _ensure_indexes(conn, source)
         rows += tally.rows
         rejected += sum(tally.rejected.values())
         if tally.objects:
@@ -82,11 +84,16 @@ def _ensure_table(conn: Connection, source: Source) -> None:
     conn.commit()
 
 
-def _ensure_index(conn: Connection, source: Source) -> None:
+def _ensure_indexes(conn: Connection, source: Source) -> None:
+    """The key and the index of a raw table: made behind the first load, by one sort each."""
+    table = bulk.identifier("raw", source.table)
+    has_key = conn.execute(query(_FILE, "source_table_has_key"), {"table": source.table})
+    if not has_key.scalar_one():
+        bulk.execute(conn, load(_FILE)["add_source_key"], table=table)
     bulk.execute(
         conn,
         load(_FILE)["index_source_table"],
-        table=bulk.identifier("raw", source.table),
+        table=table,
         index=bulk.identifier(f"{source.table}_source_record_id"),
     )
     conn.commit()
@@ -117,9 +124,16 @@ def _load_source(conn: Connection, ctx: RunContext, name: str, source: Source) -
         for listed in ctx.lake.list(f"{name}/", start_after=start_after)
         if listed.key.endswith((".jsonl", ".jsonl.gz")) and known.get(listed.key) != listed.etag
     ]
-    with ctx.progress(f"loading {name}", sum(o.size for o in new), "B") as bar:
-        for listed in new:
-            _load_object(conn, ctx, name, source, listed, tally)
+    ids = conn.execute(query(_FILE, "number_objects"), {"objects_n": len(new)}).scalars().all()
+    conn.commit()
+    # The connection belongs to the database's thread meanwhile: PostgreSQL takes in what was read
+    # while this thread reads on, in the next object too.
+    with (
+        ctx.progress(f"loading {name}", sum(o.size for o in new), "B") as bar,
+        Background() as database,
+    ):
+        for object_id, listed in zip(ids, new, strict=True):
+            _load_object(_Loading(conn, ctx, name, object_id, listed, tally), database)
             bar.update(listed.size)
     if new or mark is None or listed_all_at != mark.listed_all_at:
         conn.execute(
@@ -135,47 +149,50 @@ def _load_source(conn: Connection, ctx: RunContext, name: str, source: Source) -
     return tally
 
 
-def _load_object(
-    conn: Connection, ctx: RunContext, name: str, source: Source, listed: LakeObject, tally: Tally
-) -> None:
+def _load_object(loading: _Loading, database: Background) -> None:
     """One object in one transaction: its rows, its rejects and its ledger row, or nothing."""
-    loading = _Loading(conn, ctx, name, source, listed)
     try:
-        with ctx.lake.open(listed.key) as stream:
-            loading.open()
-            state = loading.read(stream)
+        with loading.stream() as stream:
+            database.submit(loading.open)
+            loading.read(stream, database)
     except ObjectGone:
         # deleted between listing and reading: nothing to load, and nothing on record to undo
-        conn.rollback()
-        tally.objects["gone"] += 1
+        loading.tally.objects["gone"] += 1
         return
-    conn.commit()
-    tally.objects[state.lower()] += 1
-    if loading.reason is not None:
-        tally.refused[listed.key] = loading.reason
-    tally.rejected.update(loading.rejected)
-    tally.undated += loading.undated
-    if state == "LOADED":
-        tally.rows += loading.rows
+    database.submit(loading.close)
 
 
 class _Loading:
-    """The loading of one object, inside one transaction of ``conn``."""
+    """The loading of one object, inside one transaction of ``conn``.
+
+    ``read`` works in the caller's thread, ``open``, the copying and ``close`` in the database's.
+    """
 
     def __init__(
-        self, conn: Connection, ctx: RunContext, name: str, source: Source, listed: LakeObject
+        self,
+        conn: Connection,
+        ctx: RunContext,
+        name: str,
+        object_id: int,
+        listed: LakeObject,
+        tally: Tally,
     ) -> None:
-        self.rows = 0
-        self.undated = 0
-        self.rejected: Counter[str] = Counter()
-        self.reason: str | None = None
+        self.tally = tally
+        self._rows = 0
+        self._undated = 0
+        self._rejected: Counter[str] = Counter()
+        self._reason: str | None = None
         self._conn = conn
         self._ctx = ctx
         self._name = name
-        self._source = source
+        self._source = ctx.config.sources[name]
+        self._table = self._source.table
+        self._object_id = object_id
         self._listed = listed
-        self._object_id = 0
-        self._parse = parser(source)
+
+    def stream(self) -> AbstractContextManager[Any]:
+        """The bytes of the object; raises ObjectGone."""
+        return self._ctx.lake.open(self._listed.key)
 
     def open(self) -> None:
         """Supersede what the key held before and write the ledger row."""
@@ -184,9 +201,10 @@ class _Loading:
             query(_FILE, "supersede"),
             {"object_key": self._listed.key, "run_id": self._ctx.run_id},
         )
-        self._object_id = self._conn.execute(
+        self._conn.execute(
             query(_FILE, "open_object"),
             {
+                "object_id": self._object_id,
                 "source": self._name,
                 "object_key": self._listed.key,
                 "etag": self._listed.etag,
@@ -195,126 +213,97 @@ class _Loading:
                 "object_at": self._listed.at,
                 "run_id": self._ctx.run_id,
             },
-        ).scalar_one()
+        )
 
-    def read(self, stream: object) -> str:
-        """The state the object ends in, after its lines went to raw and to quarantine."""
+    def read(self, stream: Any, database: Background) -> None:
+        """Give the lines of the object to the database, to raw or to quarantine."""
         limits = self._ctx.config.ingestion
-        reason = None
+        records = reader(self._source)
+        lines = read_lines(
+            stream,
+            gzipped=self._listed.key.endswith(".gz"),
+            max_bytes=limits.max_line_bytes,
+        )
         try:
-            lines = read_lines(
-                stream,  # type: ignore[arg-type]
-                gzipped=self._listed.key.endswith(".gz"),
-                max_bytes=limits.max_line_bytes,
-            )
-            self._load(_batches(lines))
+            for piece in lines:
+                batch = records(piece)
+                self._count(batch)
+                database.submit(partial(self._copy, self._rows_of(batch), self._rejects_of(batch)))
         except CorruptObject as error:
-            reason = str(error)
-        bad = sum(self.rejected.values())
-        if reason is None and bad > limits.max_bad_share * (self.rows + bad):
-            reason = (
-                f"{bad} of {self.rows + bad} lines are bad, "
+            self._reason = str(error)
+        bad = sum(self._rejected.values())
+        if self._reason is None and bad > limits.max_bad_share * (self._rows + bad):
+            self._reason = (
+                f"{bad} of {self._rows + bad} lines are bad, "
                 f"more than max_bad_share = {limits.max_bad_share:g} allows"
             )
-        if reason is not None:
+
+    def close(self) -> None:
+        """Take a refused object out again, write the outcome into the ledger, commit and count."""
+        state = "LOADED" if self._reason is None else "REJECTED"
+        if self._reason is not None:
             bulk.execute(
                 self._conn,
                 load(_FILE)["drop_rows"],
                 (self._object_id,),
-                table=bulk.identifier("raw", self._source.table),
+                table=bulk.identifier("raw", self._table),
             )
-        self.reason = reason
-        state = "LOADED" if reason is None else "REJECTED"
         self._conn.execute(
             query(_FILE, "close_object"),
             {
                 "object_id": self._object_id,
                 "state": state,
-                "reason": reason,
-                "rows_n": self.rows,
-                "rejected_n": bad,
+                "reason": self._reason,
+                "rows_n": self._rows,
+                "rejected_n": sum(self._rejected.values()),
             },
         )
-        return state
+        self._conn.commit()
+        tally = self.tally
+        tally.objects[state.lower()] += 1
+        tally.rejected.update(self._rejected)
+        tally.undated += self._undated
+        if self._reason is None:
+            tally.rows += self._rows
+        else:
+            tally.refused[self._listed.key] = self._reason
 
-    def _load(self, batches: Iterator[list[Line]]) -> None:
-        """All batches into the database, which takes one in while the next is parsed.
+    def _count(self, batch: Batch) -> None:
+        self._rows += len(batch.numbers)
+        if self._source.event_time is not None:
+            self._undated += batch.event_at.count(None)
+        self._rejected.update(why.reason for _, _, why in batch.rejected)
 
-        The connection belongs to the other thread meanwhile.
-        """
-        with ThreadPoolExecutor(max_workers=1) as other:
-            copying: Future[None] | None = None
-            for batch in batches:
-                rows = self._parsed(batch)
-                if copying is not None:
-                    copying.result()
-                copying = other.submit(self._copy, *rows)
-            if copying is not None:
-                copying.result()
+    def _copy(self, rows: bytes, rejects: bytes) -> None:
+        if rows:
+            target = ("raw", self._table)
+            bulk.copy_in(self._conn, target, _COLUMNS, io.BytesIO(rows), options="FORMAT binary")
+        if rejects:
+            target = ("raw", "rejected_lines")
+            data = io.BytesIO(rejects)
+            bulk.copy_in(self._conn, target, _REJECT_COLUMNS, data, options=_REJECT_COPY)
 
-    def _parsed(self, batch: list[Line]) -> tuple[bytes, bytes]:
-        """The rows for raw and for quarantine that the lines of `batch` make."""
-        object_id, run_id = self._object_id, self._ctx.run_id
-        fallback = self._listed.at.isoformat()
-        dated = self._source.event_time is not None
-        good, bad = [], []
-        for line in batch:
-            content = line.content
-            found = Rejection("line too long") if line.too_long else self._parse(content)
-            if isinstance(found, Record):
-                if dated and found.event_at is None:
-                    self.undated += 1
-                good.append(
-                    b"%d\x01%d\x01%d\x01%b\x01%b\x01%b\x01%b\n"
-                    % (
-                        object_id,
-                        line.number,
-                        run_id,
-                        found.source_record_id.encode(),
-                        (found.event_at or fallback).encode(),
-                        b"t" if found.is_deleted else b"f",
-                        content.strip(),
-                    )
-                )
-            else:
-                bad.append(self._reject(line, found))
-        self.rows += len(good)
-        return b"".join(good), b"".join(bad)
+    def _rows_of(self, batch: Batch) -> bytes:
+        if not batch.numbers:
+            return b""
+        return as_copy(
+            batch, object_id=self._object_id, run_id=self._ctx.run_id, fallback=self._listed.at
+        )
 
-    def _copy(self, good: bytes, bad: bytes) -> None:
-        target = ("raw", self._source.table)
-        if good:
-            bulk.copy_in(self._conn, target, _COLUMNS, io.BytesIO(good), options=_COPY)
-        if bad:
-            rejected = ("raw", "rejected_lines")
-            bulk.copy_in(self._conn, rejected, _REJECT_COLUMNS, io.BytesIO(bad), options=_COPY)
+    def _rejects_of(self, batch: Batch) -> bytes:
+        return b"".join(self._quarantined(*rejected) for rejected in batch.rejected)
 
-    def _reject(self, line: Line, why: Rejection) -> bytes:
-        self.rejected[why.reason] += 1
+    def _quarantined(self, number: int, content: bytes, why: Rejection) -> bytes:
         fields = (
             str(self._object_id),
-            str(line.number),
+            str(number),
             self._name,
             why.reason,
             (why.detail or "").translate(dict.fromkeys(range(32), " ")),
-            "\\x" + line.content.rstrip(b"\r").hex(),
+            "\\x" + content.rstrip(b"\r").hex(),
             str(self._ctx.run_id),
         )
         return "\x01".join(fields).encode() + b"\n"
-
-
-def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    """``lines`` in lists of bounded size."""
-    batch: list[Line] = []
-    size = 0
-    for line in lines:
-        batch.append(line)
-        size += len(line.content)
-        if size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from datetime import UTC, datetime
 
 import pytest
 
@@ -30,7 +31,7 @@ SOURCE = Source.model_validate(
         (b'{"meta": {"id": "A"}, "_deleted": "true"}', Record("A", None, False)),
         (
             b'{"meta": {"id": "A"}, "at": "2026-01-02T03:04:05+02:00"}',
-            Record("A", "2026-01-02T01:04:05+00:00", False),
+            Record("A", datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC), False),
         ),
     ],
 )
@@ -84,11 +85,18 @@ def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
     ],
 )
 def test_instants(value: object, order: str, expected: str | None) -> None:
-    assert instant(value, order) == expected
+    found = instant(value, order)
+    assert (found and found.isoformat()) == expected
 
 
-def lines_of(data: bytes, *, gzipped: bool = False, limit: int = 1 << 20) -> list[tuple]:
-    return [tuple(line) for line in read_lines(io.BytesIO(data), gzipped=gzipped, max_bytes=limit)]
+def lines_of(
+    data: bytes, *, gzipped: bool = False, limit: int = 1 << 20
+) -> list[tuple[int, bytes, bool]]:
+    return [
+        (number, content, lines.too_long)
+        for lines in read_lines(io.BytesIO(data), gzipped=gzipped, max_bytes=limit)
+        for number, content in zip(lines.numbers, lines.contents, strict=True)
+    ]
 
 
 def test_lines_keep_their_physical_numbers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 
+import psycopg2
 import pytest
 from sqlalchemy import Connection, text
 
@@ -176,14 +177,42 @@ def test_event_time_falls_back_to_the_hour_of_the_object(
     assert report.detail["crm"]["event_time_unreadable"] == 1
 
 
-def test_a_run_makes_the_index_that_an_interrupted_one_did_not(
+def test_a_run_makes_the_key_and_the_index_that_an_interrupted_one_did_not(
     conn: Connection, lake: Lake, make_context: Contexts, config: Config
 ) -> None:
-    has_index = text("SELECT to_regclass('raw.crm_customers_source_record_id') IS NOT NULL")
+    indexes = text(
+        "SELECT indexrelid::regclass::text FROM pg_index"
+        " WHERE indrelid = 'raw.crm_customers'::regclass ORDER BY 1"
+    )
+    made = ["raw.crm_customers_pkey", "raw.crm_customers_source_record_id"]
     lake.put(HOUR + "crm_1.jsonl", lines("A"))
     minio_to_raw.run(conn, make_context(config))
-    assert conn.execute(has_index).scalar_one()
+    assert conn.execute(indexes).scalars().all() == made
     conn.execute(text("DROP INDEX raw.crm_customers_source_record_id"))
+    conn.execute(text("ALTER TABLE raw.crm_customers DROP CONSTRAINT crm_customers_pkey"))
     conn.commit()
     minio_to_raw.run(conn, make_context(config))
-    assert conn.execute(has_index).scalar_one()
+    assert conn.execute(indexes).scalars().all() == made
+
+
+def test_objects_before_a_fault_stay_and_the_faulty_one_leaves_nothing(
+    conn: Connection, lake: Lake, make_context: Contexts, config: Config
+) -> None:
+    lake.put(HOUR + "crm_1.jsonl", lines("A"))
+    minio_to_raw.run(conn, make_context(config))
+    conn.execute(
+        text("ALTER TABLE raw.crm_customers ADD CONSTRAINT t CHECK (source_record_id <> 'D')")
+    )
+    conn.commit()
+    lake.put(HOUR + "crm_2.jsonl", lines("B"))
+    lake.put(HOUR + "crm_3.jsonl", lines("C", "D"))
+    lake.put(HOUR + "crm_4.jsonl", lines("E"))
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        minio_to_raw.run(conn, make_context(config))
+    conn.rollback()
+    assert live_ids(conn) == ["A", "B"]
+    conn.execute(text("ALTER TABLE raw.crm_customers DROP CONSTRAINT t"))
+    conn.commit()
+    minio_to_raw.run(conn, make_context(config))
+    assert live_ids(conn) == ["A", "B", "C", "D", "E"]
+    assert broken(conn) == []
