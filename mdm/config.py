@@ -9,25 +9,30 @@ import hashlib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mdm.attributes import ATTRIBUTES
 from mdm.config_errors import explain
+from mdm.contracts import Contract
 from mdm.errors import ConfigError
+from mdm.section import Section, Share
 
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 _PARTITION_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+#: Tables of schema raw that are not a source's.
+_TAKEN = (
+    "lake_objects",
+    "object_decisions",
+    "object_fields",
+    "quarantine",
+    "rejected_lines",
+    "source_fields",
+)
+
 FieldSpec = str | tuple[str, ...]
-
-
-class Section(BaseModel):
-    """A table of ``mdm.toml``: unknown keys are refused, values cannot change later."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 class Source(Section):
@@ -41,14 +46,15 @@ class Source(Section):
     priority: int = 100
     producer: Literal["sales", "support", "marketing"] | None = None
     fields: dict[str, FieldSpec] = Field(min_length=1)
+    contract: Contract | None = None
 
     @field_validator("table")
     @classmethod
     def _table_is_plain(cls, table: str) -> str:
-        if not _IDENTIFIER.fullmatch(table) or table in {"lake_objects", "rejected_lines"}:
+        if not _IDENTIFIER.fullmatch(table) or table in _TAKEN:
             raise ValueError(
                 "a table name has lower-case letters, digits and _, starts with a letter, "
-                "is at most 48 long and is not lake_objects or rejected_lines"
+                f"is at most 48 long and is none of {', '.join(_TAKEN)}"
             )
         return table
 
@@ -151,14 +157,16 @@ class Survivorship(Section):
 
     default: Rule = "most_recent"
     source_priority: tuple[str, ...] = ()
-    rules: dict[str, Rule] = {
-        "full_name": "most_frequent",
-        "date_of_birth": "most_frequent",
-        "gender": "most_frequent",
-        "tax_id": "most_frequent",
-        "organisation": "most_frequent",
-        "street": "most_recent",
-    }
+    rules: dict[str, Rule] = Field(
+        default={
+            "full_name": "most_frequent",
+            "date_of_birth": "most_frequent",
+            "gender": "most_frequent",
+            "tax_id": "most_frequent",
+            "organisation": "most_frequent",
+            "street": "most_recent",
+        }
+    )
 
 
 class Quality(Section):
@@ -179,6 +187,12 @@ class Publish(Section):
     max_cluster_size: int | None = Field(default=None, ge=1)
 
 
+class Enrichment(Section):
+    """What may be guessed beside the golden values, never into them. Off unless set."""
+
+    gender_inferred: bool = False
+
+
 class Retention(Section):
     """How long `mdm vacuum` keeps what nothing needs any more, in days; not set: for good."""
 
@@ -191,7 +205,7 @@ class Config(Section):
     """The whole of ``mdm.toml``."""
 
     sources: dict[str, Source] = Field(min_length=1)
-    attributes: dict[str, Attribute] = {}
+    attributes: dict[str, Attribute] = Field(default={})
     demo: Demo = Demo()
     ingestion: Ingestion = Ingestion()
     staging: Staging = Staging()
@@ -200,6 +214,7 @@ class Config(Section):
     survivorship: Survivorship = Survivorship()
     quality: Quality = Quality()
     publish: Publish = Publish()
+    enrichment: Enrichment = Enrichment()
     retention: Retention = Retention()
 
     @property

@@ -39,5 +39,6 @@ def _fields(root: type[BaseModel], location: tuple[str, ...]) -> list[str]:
             annotation = model.model_fields[part].annotation
             arguments = typing.get_args(annotation)
             # dict[str, Section]: the next part of the location is the user's own name, not a field
-            model = annotation if not arguments else arguments[-1]
+            inner = [argument for argument in arguments if argument is not type(None)]
+            model = inner[-1] if inner else annotation
     return list(model.model_fields) if hasattr(model, "model_fields") else []
