@@ -22,6 +22,7 @@ from mdm.errors import MdmError
 _COMMANDS = {
     "run": "mdm.commands.run",
     "load": "mdm.commands.load",
+    "export": "mdm.commands.export",
     "sql": "mdm.commands.query",
     "psql": "mdm.commands.query",
     "evaluate": "mdm.commands.evaluate",

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import urllib3
@@ -99,6 +100,10 @@ class Lake:
                 self.bucket, key, io.BytesIO(data), len(data), content_type="application/x-ndjson"
             )
         )
+
+    def put_file(self, key: str, file: Path) -> None:
+        """Write one object from a file, part by part, replacing what the key held."""
+        self._call(lambda: self._client.fput_object(self.bucket, key, str(file)))
 
     def remove(self, key: str) -> None:
         """Take an object out of the lake; no fault when it is not there."""

@@ -50,6 +50,7 @@ class Settings:
     s3_bucket: str = "customer-lake"
     s3_port: int = 9000
     s3_console_port: int = 9001
+    export_key: SecretStr | None = None
     minio_image: str = DEFAULT_MINIO_IMAGE
 
 
@@ -89,6 +90,7 @@ def load(
         s3_bucket=_bucket(values),
         s3_port=values.port("MDM_S3_PORT", 9000),
         s3_console_port=values.port("MDM_S3_CONSOLE_PORT", 9001),
+        export_key=values.secret("MDM_EXPORT_KEY"),
         minio_image=values.text("MINIO_IMAGE") or DEFAULT_MINIO_IMAGE,
     )
     if settings.services == "external":

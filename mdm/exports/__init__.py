@@ -1,0 +1,1 @@
+"""Exports: what gold and its neighbours hold, as CSV, Parquet, DuckDB or Excel, or in the lake."""
