@@ -48,12 +48,16 @@ def _street_table(values: list[str]) -> dict[str, object]:
     normal = [
         name.replace(" ", "") + "|" + " ".join(n) for name, n in zip(names, numbers, strict=True)
     ]
+    # One numbering for both, as the first number of one line may be the last of the other.
+    outer = group_codes(
+        [n[place].lstrip("0") if n else "" for place in (0, -1) for n in numbers]
+    ).reshape(2, -1)
     return {
         "names": objects,
         "name": group_codes(["".join(name.split()) for name in names]),
         "normal": group_codes(normal),
-        "number": group_codes([n[0].lstrip("0") if n else "" for n in numbers]),
-        "last_number": group_codes([n[-1].lstrip("0") if n else "" for n in numbers]),
+        "number": outer[0],
+        "last_number": outer[1],
     }
 
 

@@ -123,10 +123,19 @@ def test_phones(left: str, right: str, expected: str) -> None:
         ("12 high street", "high street", "street_without_number"),
         ("12 high street", "12 station road", "number_only"),
         ("12 high street", "7 station road", "different"),
+        ("12 high street unit 7", "7 station road", "number_only"),
+        ("12 high street unit 9", "9 high street", "close"),
+        ("12 high street unit 9", "3 high street unit 12", "close"),
     ],
 )
 def test_streets(left: str, right: str, expected: str) -> None:
     assert name_of("street", level(addresses.compare_street, left, right)) == expected
+
+
+def test_house_numbers_of_many_streets_are_told_apart() -> None:
+    column = encode(pl.Series(["8455 center blvd", "8725 mill ct", "1007 anchor ln", "5 n ct 22"]))
+    left, right = (side.astype(np.int32) for side in np.triu_indices(4, 1))
+    assert set(addresses.compare_street(column, left, right)) == {addresses.STREET_DIFFERENT}
 
 
 @pytest.mark.parametrize(
