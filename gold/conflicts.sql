@@ -102,12 +102,19 @@ WHERE c.global_customer_id = l.global_customer_id AND c.resolved_at IS NULL
   AND NOT EXISTS (SELECT FROM pg_temp.gold_found AS f
                   WHERE f.global_customer_id = c.global_customer_id AND f.attribute = c.attribute)
 
+-- name: refresh_conflicts
+-- What is now known of open conflicts that stay.
+UPDATE gold.customer_attribute_conflicts AS c
+SET value_n = f.value_n, "values" = f."values", winner = f.winner, last_seen_at = :as_of, run_id = :run_id
+FROM pg_temp.gold_found AS f
+WHERE c.global_customer_id = f.global_customer_id AND c.attribute = f.attribute AND c.resolved_at IS NULL
+
 -- name: open_conflicts
--- New conflicts, and what is now known of those that stay.
+-- New conflicts.
 INSERT INTO gold.customer_attribute_conflicts
     (global_customer_id, attribute, value_n, "values", winner, first_seen_at, last_seen_at, run_id)
 SELECT f.global_customer_id, f.attribute, f.value_n, f."values", f.winner, :as_of, :as_of, :run_id
 FROM pg_temp.gold_found AS f
-ON CONFLICT (global_customer_id, attribute) WHERE resolved_at IS NULL DO UPDATE
-SET value_n = excluded.value_n, "values" = excluded."values", winner = excluded.winner,
-    last_seen_at = excluded.last_seen_at, run_id = excluded.run_id
+WHERE NOT EXISTS (SELECT FROM gold.customer_attribute_conflicts AS c
+                  WHERE c.global_customer_id = f.global_customer_id AND c.attribute = f.attribute
+                    AND c.resolved_at IS NULL)

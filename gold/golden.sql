@@ -463,7 +463,6 @@ WITH splits AS (
            s.last_seen_at, :as_of, :as_of, :run_id
     FROM scored AS s
     WHERE NOT EXISTS (SELECT FROM gold.dim_customers AS d WHERE d.global_customer_id = s.global_customer_id)
-    ORDER BY s.global_customer_id
     RETURNING global_customer_id
 ), changes AS (
     SELECT m.global_customer_id, 'UPDATE' AS change_type, CAST(NULL AS uuid) AS origin_id,
@@ -518,7 +517,6 @@ INSERT INTO gold.customer_lineage
 SELECT g.global_customer_id, g.record_ids, :rule_set_id, g.extra_records, g.overrides
 FROM pg_temp.gold_golden AS g
 WHERE NOT EXISTS (SELECT FROM gold.customer_lineage AS l WHERE l.global_customer_id = g.global_customer_id)
-ORDER BY g.global_customer_id
 
 -- name: count_changes
 -- The changes of a run by type.

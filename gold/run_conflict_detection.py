@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from db import bulk
+from db.first_load import first_load
 from db.queries import query
 from gold import members, state
 from mdm.phases import PhaseReport, RunContext
@@ -35,7 +36,9 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     bulk.execute(conn, "ANALYZE pg_temp.gold_found (global_customer_id, attribute)")
     moment = {"as_of": ctx.as_of, "run_id": ctx.run_id}
     closed = conn.execute(query(_FILE, "close_conflicts"), moment).rowcount
-    conn.execute(query(_FILE, "open_conflicts"), moment)
+    conn.execute(query(_FILE, "refresh_conflicts"), moment)
+    with first_load(conn, "gold.customer_attribute_conflicts", due=before is None):
+        conn.execute(query(_FILE, "open_conflicts"), moment)
     state.write(conn, "conflicts", run_id=ctx.run_id, marks={"touched_id": newest})
     looked = int(conn.execute(query(_FILE, "count_looked")).scalar_one())
     members.drop(conn, "gold_touched", "gold_member", "gold_winner", "gold_found")

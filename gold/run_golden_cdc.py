@@ -13,6 +13,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from db import bulk
+from db.first_load import first_load
 from db.queries import query
 from gold import state
 from mdm.phases import PhaseReport, RunContext
@@ -27,7 +28,8 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     newest = int(conn.execute(query("gold/history.sql", "last_change")).scalar_one())
     if newest <= mark:
         return PhaseReport(rows_in=0, rows_out=0)
-    written = conn.execute(query(_FILE, "write_events"), {"change_id": mark}).rowcount
+    with first_load(conn, "gold.customer_change_events", due=before is None):
+        written = conn.execute(query(_FILE, "write_events"), {"change_id": mark}).rowcount
     if before is None:
         bulk.execute(conn, "ANALYZE gold.customer_change_events (event_seq, global_customer_id)")
     state.write(conn, "events", run_id=ctx.run_id, marks={"change_id": newest})

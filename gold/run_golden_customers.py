@@ -17,11 +17,13 @@ import orjson
 from sqlalchemy import Connection
 
 from db import bulk
+from db.first_load import first_load
 from db.queries import query
 from gold import guards, members, state, survivorship
 from mdm.phases import PhaseReport, RunContext
 
 _FILE = "gold/golden.sql"
+_TARGETS = ("gold.dim_customers", "gold.customer_lineage", "gold.customer_changes")
 _WORK_TABLES = ("gold_touched", "gold_member", "gold_winner", "gold_voted", "gold_golden")
 #: Further attributes by their declared type; all others are free text to an override.
 _KINDS = {"date": "date", "number": "number"}
@@ -46,8 +48,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     changed = 0
     if touched:
         conn.execute(query(_FILE, "drop_consumed"))
-        event_mark = before["identity_event_id"] if before else 0
-        detail |= _rebuild(conn, ctx, everyone=everyone, identity_event_id=event_mark)
+        detail |= _rebuild(conn, ctx, everyone=everyone, before=before)
         conn.execute(query(_FILE, "log_touched"), {"run_id": ctx.run_id, "everyone": everyone})
         changed = sum(n for key, n in detail.items() if key.isupper())
     moved = {"digest": digest, **inputs}
@@ -89,7 +90,7 @@ def _touch(
 
 
 def _rebuild(
-    conn: Connection, ctx: RunContext, *, everyone: bool, identity_event_id: int
+    conn: Connection, ctx: RunContext, *, everyone: bool, before: Mapping[str, Any] | None
 ) -> dict[str, int]:
     """The number of changes by type after the touched customers were built anew and brought in."""
     config = ctx.config
@@ -106,18 +107,20 @@ def _rebuild(
         )
     conn.execute(query(_FILE, "apply_overrides"), {"as_of": ctx.as_of})
     bulk.execute(conn, "ANALYZE pg_temp.gold_golden (global_customer_id)")
-    moment = {"run_id": ctx.run_id, "as_of": ctx.as_of}
-    conn.execute(
-        query(_FILE, "merge_golden"),
-        {
-            **moment,
-            "identity_event_id": identity_event_id,
-            "expected": list(config.quality.expected),
-            "stale_after": timedelta(days=config.quality.stale_after_days),
-        },
-    )
-    conn.execute(query(_FILE, "remove_vanished"), moment)
-    conn.execute(query(_FILE, "merge_lineage"), {"rule_set_id": rule_set_id})
+    with first_load(conn, *_TARGETS, due=before is None) as is_empty:
+        moment = {"run_id": ctx.run_id, "as_of": ctx.as_of}
+        conn.execute(
+            query(_FILE, "merge_golden"),
+            {
+                **moment,
+                "identity_event_id": before["identity_event_id"] if before else 0,
+                "expected": list(config.quality.expected),
+                "stale_after": timedelta(days=config.quality.stale_after_days),
+            },
+        )
+        if not is_empty:
+            conn.execute(query(_FILE, "remove_vanished"), moment)
+        conn.execute(query(_FILE, "merge_lineage"), {"rule_set_id": rule_set_id})
     if everyone:
         # what comes behind plans by it, and autovacuum sees nothing before the commit
         bulk.execute(conn, "ANALYZE gold.dim_customers (global_customer_id)")

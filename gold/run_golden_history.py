@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from db import bulk
+from db.first_load import first_load
 from db.queries import query
 from gold import state
 from mdm.phases import PhaseReport, RunContext
@@ -30,7 +31,8 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     bulk.execute(conn, "ANALYZE pg_temp.gold_pending (global_customer_id, is_alive)")
     unlived = conn.execute(query(_FILE, "drop_unlived")).rowcount
     closed = conn.execute(query(_FILE, "close_versions")).rowcount
-    opened = conn.execute(query(_FILE, "open_versions")).rowcount
+    with first_load(conn, "gold.dim_customers_history", due=before is None):
+        opened = conn.execute(query(_FILE, "open_versions")).rowcount
     if before is None:
         bulk.execute(conn, "ANALYZE gold.dim_customers_history (global_customer_id, valid_to)")
     state.write(conn, "history", run_id=ctx.run_id, marks={"change_id": newest})
