@@ -6,51 +6,30 @@ else the position of the level's name in the type's list in :mod:`matching.prior
 any pair of profiles can be compared at any time with the same outcome, whether blocking proposed
 it or not.
 
-String distances are rapidfuzz's (optimal string alignment and Jaro-Winkler), over whole arrays.
+String distances (optimal string alignment and Jaro-Winkler) are those of
+:mod:`matching.distances`, over whole arrays.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-from rapidfuzz import process
-from rapidfuzz.distance import OSA, JaroWinkler
+from dataclasses import dataclass
 
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from matching.distances import are_alike, edit_distances
 from matching.encode import Codes, Column, group_codes
-from matching.names import nickname_matrix, phonetic, share_nickname
+from matching.names import nickname_numbers, phonetic_keys, share_nickname
 
 Levels = NDArray[np.int8]
 Bools = NDArray[np.bool_]
 ABSENT = -1
-WORKERS = 2
 
 
 def blank_levels(size: int) -> Levels:
     """A level array of ``size`` pairs with no evidence yet."""
     return np.full(size, ABSENT, dtype=np.int8)
-
-
-def edit_distances(column: Column, left: Codes, right: Codes, *, most: int) -> NDArray[np.uint8]:
-    """Edit distance of value pairs (optimal string alignment); ``most`` + 1 when it is more."""
-    return process.cpdist(
-        column.strings(left),
-        column.strings(right),
-        scorer=OSA.distance,
-        score_cutoff=most,
-        dtype=np.uint8,
-        workers=WORKERS,
-    )
-
-
-def _jaro_winkler(column: Column, left: Codes, right: Codes) -> NDArray[np.float32]:
-    """Jaro-Winkler similarity of value pairs, 0 to 1."""
-    return process.cpdist(
-        column.strings(left),
-        column.strings(right),
-        scorer=JaroWinkler.similarity,
-        dtype=np.float32,
-        workers=WORKERS,
-    )
 
 
 def split_equal(
@@ -63,9 +42,9 @@ def split_equal(
     return levels, np.flatnonzero(present & (left != right))
 
 
-def text_lengths(values: list[str]) -> NDArray[np.int16]:
+def text_lengths(text: pl.Series) -> NDArray[np.int16]:
     """How many characters each value has."""
-    return np.array([min(len(value), 999) for value in values], dtype=np.int16)
+    return text.str.len_chars().clip(0, 999).cast(pl.Int16).to_numpy()
 
 
 def equal_codes(left: NDArray[np.int32], right: NDArray[np.int32]) -> Bools:
@@ -79,22 +58,34 @@ def equal_codes(left: NDArray[np.int32], right: NDArray[np.int32]) -> Bools:
 NAME_DIFFERENT, NAME_SIMILAR, NAME_INITIAL, NAME_NICKNAME, NAME_TYPO, NAME_EXACT = range(6)
 
 
-def _name_table(values: list[str]) -> dict[str, NDArray[np.generic]]:
-    compact = [value.replace(" ", "") for value in values]
-    words = [value.split(" ") for value in values]
-    return {
-        "compact": group_codes(compact),
-        "length": text_lengths(compact),
-        "initial": np.array([ord(value[0]) if value else 0 for value in compact], dtype=np.int32),
-        "stem": group_codes([value[:3] if len(value) > 3 else "" for value in compact]),
-        "first": group_codes([parts[0] if len(parts[0]) > 2 else "" for parts in words]),
-        "last": group_codes([parts[-1] if len(parts[-1]) > 2 else "" for parts in words]),
-        "ends": group_codes([word for parts in words for word in (parts[0], parts[-1])]).reshape(
-            -1, 2
-        ),
-        "sound": group_codes([phonetic(value) for value in compact]),
-        "nicknames": nickname_matrix(values),
-    }
+@dataclass(frozen=True)
+class _NameTable:
+    """What the comparison of names asks about each distinct name; keys as group codes."""
+
+    compact: Codes
+    length: NDArray[np.int16]
+    initial: Codes
+    stem: Codes
+    ends: NDArray[np.int32]
+    is_compound: Bools
+    sound: Codes
+    nickname: NDArray[np.int16]
+
+
+def _name_table(text: pl.Series) -> _NameTable:
+    compact = text.str.replace_all(" ", "", literal=True)
+    words = text.str.split(" ")
+    first, last = words.list.first(), words.list.last()
+    return _NameTable(
+        compact=group_codes(compact),
+        length=text_lengths(compact),
+        initial=group_codes(compact.str.head(1)),
+        stem=group_codes(compact.str.extract("^(...).")),
+        ends=group_codes(pl.concat([first, last])).reshape(2, -1).T.copy(),
+        is_compound=(words.list.len() > 1).to_numpy(),
+        sound=group_codes(phonetic_keys(compact)),
+        nickname=nickname_numbers(first),
+    )
 
 
 def compare_name_part(column: Column, left: Codes, right: Codes) -> Levels:
@@ -102,35 +93,54 @@ def compare_name_part(column: Column, left: Codes, right: Codes) -> Levels:
     levels, todo = split_equal(column, left, right, NAME_EXACT)
     if not todo.size:
         return levels
-    table = column.derive("name_table", _name_table)
+    table: _NameTable = column.derive("name_table", _name_table)
     a, b = left[todo], right[todo]
-    length_a, length_b = table["length"][a], table["length"][b]
-    shorter, longer = np.minimum(length_a, length_b), np.maximum(length_a, length_b)
     edits = edit_distances(column, a, b, most=3)
-    same_initial = table["initial"][a] == table["initial"][b]
+    same_initial = table.initial[a] == table.initial[b]
+    nicknamed = share_nickname(table.nickname[a], table.nickname[b])
+    # Whatever makes two names similar shows in one of these: the others are different.
+    near = (edits <= 3) | same_initial | nicknamed | table.is_compound[a] | table.is_compound[b]
+    at = np.flatnonzero(near)
+    levels[todo] = NAME_DIFFERENT
+    levels[todo[at]] = _near_names(
+        table, a[at], b[at], edits[at], same_initial=same_initial[at], nicknamed=nicknamed[at]
+    )
+    return levels
+
+
+def _near_names(
+    table: _NameTable,
+    a: Codes,
+    b: Codes,
+    edits: NDArray[np.uint8],
+    *,
+    same_initial: Bools,
+    nicknamed: Bools,
+) -> Levels:
+    length_a, length_b = table.length[a], table.length[b]
+    shorter, longer = np.minimum(length_a, length_b), np.maximum(length_a, length_b)
     # Compound names are compared by their outer parts: "home gall" has "gall" in common.
-    ends_a, ends_b = table["ends"][a], table["ends"][b]
+    ends_a, ends_b = table.ends[a], table.ends[b]
     shares_word = (shorter > 2) & (
         (ends_a[:, :1] == ends_b).any(axis=1) | (ends_a[:, 1:] == ends_b).any(axis=1)
     )
-    sounds_alike = equal_codes(table["sound"][a], table["sound"][b]) & (shorter > 2)
-    found = np.full(len(todo), NAME_DIFFERENT, dtype=np.int8)
+    sounds_alike = equal_codes(table.sound[a], table.sound[b]) & (shorter > 2)
+    found = np.full(len(a), NAME_DIFFERENT, dtype=np.int8)
     similar = (
         shares_word
         | ((edits <= 2) & (shorter > 4))
         | ((edits <= 3) & (shorter > 7))
         | ((edits <= 1) & (shorter > 2))
         | (sounds_alike & same_initial)
-        | (equal_codes(table["stem"][a], table["stem"][b]) & (longer - shorter <= 5))
+        | (equal_codes(table.stem[a], table.stem[b]) & (longer - shorter <= 5))
     )
     found[similar] = NAME_SIMILAR
     found[(shorter == 1) & same_initial] = NAME_INITIAL
-    found[share_nickname(table["nicknames"][a], table["nicknames"][b])] = NAME_NICKNAME
+    found[nicknamed] = NAME_NICKNAME
     typo = ((edits <= 1) & (shorter > 3)) | ((edits <= 2) & (shorter > 7))
     found[typo | (sounds_alike & (edits <= 2))] = NAME_TYPO
-    found[equal_codes(table["compact"][a], table["compact"][b])] = NAME_EXACT
-    levels[todo] = found
-    return levels
+    found[equal_codes(table.compact[a], table.compact[b])] = NAME_EXACT
+    return found
 
 
 # What a level says about "the same name", to choose between straight and swapped alignment.
@@ -182,12 +192,12 @@ def _look_in_middle_names(
     at = np.flatnonzero((levels == NAME_DIFFERENT) & ((middle[0] >= 0) | (middle[1] >= 0)))
     if not at.size:
         return
-    table = column.derive("name_table", _name_table)
+    table: _NameTable = column.derive("name_table", _name_table)
     found = np.zeros(len(at), dtype=bool)
     for mine, theirs in ((own[0][at], middle[1][at]), (own[1][at], middle[0][at])):
         present = (mine >= 0) & (theirs >= 0)
-        words = table["ends"][theirs]
-        found |= present & (table["ends"][mine][:, 1:] == words).any(axis=1)
+        words = table.ends[theirs]
+        found |= present & (table.ends[mine][:, 1:] == words).any(axis=1)
     levels[at[found]] = NAME_SIMILAR
 
 
@@ -212,22 +222,40 @@ def compare_middle_name(column: Column, left: Codes, right: Codes) -> Levels:
 ) = range(8)
 
 
-def _date_table(values: list[str]) -> dict[str, NDArray[np.int64]]:
-    parts = np.zeros((len(values), 3), dtype=np.int64)
-    for row, value in enumerate(values):
-        pieces = value.lstrip("-").split("-")
-        for place, piece in enumerate(pieces[:3]):
-            if piece.isdigit():
-                parts[row, place] = int(piece)
+@dataclass(frozen=True)
+class _DateTable:
+    """Year, month and day of each distinct date; its eight digits, one per byte of a word."""
+
+    parts: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
+    digits: NDArray[np.uint64]
+    is_vague: Bools
+
+
+def _date_table(text: pl.Series) -> _DateTable:
+    pieces = text.str.strip_chars_start("-").str.split("-")
+    parts = [
+        pieces.list.get(place, null_on_oob=True)
+        .str.extract("^([0-9]{1,9})$")
+        .cast(pl.Int32)
+        .fill_null(0)
+        .to_numpy()
+        for place in range(3)
+    ]
     digits = np.stack(
         [
-            (parts[:, part] // 10**power) % 10
+            (parts[part] // 10**power) % 10
             for part, places in ((0, 4), (1, 2), (2, 2))
             for power in reversed(range(places))
         ],
         axis=1,
+    ).astype(np.uint8)
+    return _DateTable(
+        parts=(parts[0], parts[1], parts[2]),
+        digits=digits.view(np.uint64)[:, 0],
+        # A first of January, or a date without month, is what a system writes when it knows the
+        # year alone.
+        is_vague=np.maximum(parts[1], parts[2]) <= 1,
     )
-    return {"parts": parts, "digits": digits}
 
 
 def compare_date(column: Column, left: Codes, right: Codes) -> Levels:
@@ -235,34 +263,37 @@ def compare_date(column: Column, left: Codes, right: Codes) -> Levels:
     levels, todo = split_equal(column, left, right, DATE_EXACT)
     if not todo.size:
         return levels
-    table = column.derive("date_table", _date_table)
+    table: _DateTable = column.derive("date_table", _date_table)
     a, b = left[todo], right[todo]
-    parts_a, parts_b = table["parts"][a], table["parts"][b]
-    digits_a, digits_b = table["digits"][a], table["digits"][b]
-    same_parts = parts_a == parts_b
-    years_apart = np.abs(parts_a[:, 0] - parts_b[:, 0])
-    wrong = digits_a != digits_b
-    wrong_n = wrong.sum(axis=1)
-    neighbours_swapped = (
-        wrong[:, :-1]
-        & wrong[:, 1:]
-        & (digits_a[:, :-1] == digits_b[:, 1:])
-        & (digits_a[:, 1:] == digits_b[:, :-1])
-    ).any(axis=1) & (wrong_n == 2)
-    # A first of January, or a date without month, is what a system writes when it knows the year.
-    vague_a = parts_a[:, 1:].max(axis=1) <= 1
-    vague_b = parts_b[:, 1:].max(axis=1) <= 1
+    year, month, day = table.parts
+    years_apart = np.abs(year[a] - year[b])
+    same_year, same_month, same_day = years_apart == 0, month[a] == month[b], day[a] == day[b]
     found = np.full(len(todo), DATE_FAR, dtype=np.int8)
     found[years_apart <= 10] = DATE_DECADE
     found[years_apart <= 1] = DATE_NEAR
-    found[same_parts.sum(axis=1) == 2] = DATE_TWO_PARTS
-    found[same_parts[:, 0] & (vague_a | vague_b)] = DATE_YEAR_ONLY
-    found[(wrong_n == 1) | neighbours_swapped] = DATE_TYPO
-    found[
-        same_parts[:, 0] & (parts_a[:, 1] == parts_b[:, 2]) & (parts_a[:, 2] == parts_b[:, 1])
-    ] = DATE_SWAPPED
+    found[same_year.astype(np.int8) + same_month + same_day == 2] = DATE_TWO_PARTS
+    found[same_year & (table.is_vague[a] | table.is_vague[b])] = DATE_YEAR_ONLY
+    found[_one_slip(table.digits[a], table.digits[b])] = DATE_TYPO
+    at = np.flatnonzero(same_year)
+    swapped = (month[a[at]] == day[b[at]]) & (day[a[at]] == month[b[at]])
+    found[at[swapped]] = DATE_SWAPPED
     levels[todo] = found
     return levels
+
+
+def _one_slip(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> Bools:
+    """Whether one digit is wrong, or two neighbours are swapped."""
+    # A digit has four bits: fold them onto the lowest of its byte, and count the bytes.
+    wrong = left ^ right
+    wrong |= wrong >> np.uint64(2)
+    wrong |= wrong >> np.uint64(1)
+    wrong_n = np.bitwise_count(wrong & np.uint64(0x0101010101010101))
+    slip: Bools = wrong_n == 1
+    at = np.flatnonzero(wrong_n == 2)
+    one, other = (side[at].view(np.uint8).reshape(-1, 8) for side in (left, right))
+    crossed = (one[:, :-1] == other[:, 1:]) & (one[:, 1:] == other[:, :-1])
+    slip[at] = (crossed & (one[:, :-1] != other[:, :-1])).any(axis=1)
+    return slip
 
 
 # -- categories, text, numbers ---------------------------------------------------------------------
@@ -283,14 +314,14 @@ def compare_text(column: Column, left: Codes, right: Codes) -> Levels:
     if not todo.size:
         return levels
     a, b = left[todo], right[todo]
-    alike = _jaro_winkler(column, a, b) >= 0.88
+    alike = are_alike(column, a, b, least=0.88)
     levels[todo] = np.where(alike, TEXT_SIMILAR, TEXT_DIFFERENT)
     return levels
 
 
-def _numbers(values: list[str]) -> NDArray[np.float64]:
-    out = np.full(len(values), np.nan)
-    for row, value in enumerate(values):
+def _numbers(text: pl.Series) -> NDArray[np.float64]:
+    out = np.full(len(text), np.nan)
+    for row, value in enumerate(text):
         try:
             out[row] = float(value)
         except ValueError:

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from matching.comparisons import (
-    Bools,
-    Levels,
-    edit_distances,
-    equal_codes,
-    split_equal,
-    text_lengths,
-)
+from matching.comparisons import Bools, Levels, equal_codes, split_equal, text_lengths
+from matching.distances import edit_distances
 from matching.encode import Codes, Column, group_codes
 
 EMAIL_DIFFERENT, EMAIL_DOMAIN, EMAIL_LOCAL_SIMILAR, EMAIL_LOCAL, EMAIL_TYPO, EMAIL_EXACT = range(6)
 
 
-def _email_table(values: list[str]) -> dict[str, NDArray[np.generic]]:
-    locals_ = [value.partition("@")[0].partition("+")[0] for value in values]
-    compact = ["".join(c for c in local if c.isalnum()) for local in locals_]
-    return {
-        "local": group_codes([local if len(local) > 2 else "" for local in compact]),
-        "domain": group_codes([value.partition("@")[2] for value in values]),
-        "length": text_lengths(values),
-        "local_length": text_lengths(compact),
-        "local_column": np.array([0]),
-        "stem": group_codes(["".join(c for c in local if c.isalpha())[:24] for local in compact]),
-    }
+@dataclass(frozen=True)
+class _EmailTable:
+    """What the comparison of e-mails asks about each address; keys as group codes."""
+
+    local: Codes
+    domain: Codes
+    length: NDArray[np.int16]
+    stem: Codes
+
+
+def _local_parts(text: pl.Series) -> pl.Series:
+    """What stands before the domain, without the tag of a sub-address."""
+    return text.str.extract(r"^([^@+]*)")
+
+
+def _email_table(text: pl.Series) -> _EmailTable:
+    compact = _local_parts(text).str.replace_all(r"[^\p{L}\p{N}]+", "")
+    return _EmailTable(
+        local=group_codes(compact.str.extract(r"^(.{3,})$")),
+        domain=group_codes(text.str.extract(r"@(.*)$")),
+        length=text_lengths(text),
+        stem=group_codes(compact.str.replace_all(r"\P{L}+", "").str.head(24)),
+    )
 
 
 def compare_email(column: Column, left: Codes, right: Codes) -> Levels:
@@ -38,55 +45,69 @@ def compare_email(column: Column, left: Codes, right: Codes) -> Levels:
     levels, todo = split_equal(column, left, right, EMAIL_EXACT)
     if not todo.size:
         return levels
-    table = column.derive("email_table", _email_table)
+    table: _EmailTable = column.derive("email_table", _email_table)
     a, b = left[todo], right[todo]
-    shorter = np.minimum(table["length"][a], table["length"][b])
-    edits = edit_distances(column, a, b, most=4)
-    stems = equal_codes(table["stem"][a], table["stem"][b])
-    same_local = equal_codes(table["local"][a], table["local"][b])
+    shorter = np.minimum(table.length[a], table.length[b])
+    edits = edit_distances(column, a, b, most=3)
     found = np.full(len(todo), EMAIL_DIFFERENT, dtype=np.int8)
-    same_domain = equal_codes(table["domain"][a], table["domain"][b])
-    found[same_domain] = EMAIL_DOMAIN
+    found[equal_codes(table.domain[a], table.domain[b])] = EMAIL_DOMAIN
+    stems = equal_codes(table.stem[a], table.stem[b])
     found[stems | ((edits <= 3) & (shorter >= 12))] = EMAIL_LOCAL_SIMILAR
-    found[same_local] = EMAIL_LOCAL
+    found[equal_codes(table.local[a], table.local[b])] = EMAIL_LOCAL
     found[((edits <= 1) & (shorter >= 6)) | ((edits <= 2) & (shorter >= 12))] = EMAIL_TYPO
     levels[todo] = found
     return levels
 
 
 def made_of_name(
-    emails: Sequence[str], given: Sequence[str], family: Sequence[str]
+    emails: Column, email: Codes, names: Column, given: Codes, family: Codes
 ) -> tuple[Bools, Bools]:
-    """Whether each local part is made of the person's names, and whether without digits."""
-    made = np.zeros(len(emails), dtype=bool)
-    plain = np.zeros(len(emails), dtype=bool)
-    for row, (email, first, last) in enumerate(zip(emails, given, family, strict=True)):
-        local = email.partition("@")[0].partition("+")[0]
-        letters = "".join(c for c in local if c.isalpha())
-        first_, last_ = first.replace(" ", ""), last.replace(" ", "")
-        made[row] = letters in {
-            first_,
-            last_,
-            first_ + last_,
-            last_ + first_,
-            first_[:1] + last_,
-            first_ + last_[:1],
-            last_ + first_[:1],
-            last_[:1] + first_,
+    """Whether each local part is made of the person's names, and whether without digits.
+
+    The person's names may be absent, the e-mail may not.
+    """
+    letters = emails.derive(
+        "local_letters", lambda text: _local_parts(text).str.replace_all(r"\P{L}+", "")
+    )
+    is_plain = emails.derive(
+        "local_is_plain", lambda text: ~_local_parts(text).str.contains(r"\d").to_numpy()
+    )
+    compact = names.derive(
+        "compact_names", lambda text: text.str.replace_all(" ", "", literal=True)
+    )
+    people = pl.DataFrame(
+        {
+            "letters": letters.gather(email),
+            "first": compact.gather(pl.Series(given).replace(-1, None)).fill_null(""),
+            "last": compact.gather(pl.Series(family).replace(-1, None)).fill_null(""),
         }
-        plain[row] = not any(c.isdigit() for c in local)
-    return made, plain
+    )
+    first, last = pl.col("first"), pl.col("last")
+    made = people.select(
+        pl.any_horizontal(
+            pl.col("letters") == way
+            for way in (
+                first,
+                last,
+                first + last,
+                last + first,
+                first.str.head(1) + last,
+                first + last.str.head(1),
+                last + first.str.head(1),
+                last.str.head(1) + first,
+            )
+        )
+    )
+    return made.to_series().to_numpy(), is_plain[email]
 
 
 PHONE_DIFFERENT, PHONE_TYPO, PHONE_TAIL, PHONE_EXACT = range(4)
 PHONE_TAIL_DIGITS = 7
 
 
-def _phone_tails(values: list[str]) -> Codes:
-    digits = ["".join(c for c in value if c.isdigit()) for value in values]
-    return group_codes(
-        [value[-PHONE_TAIL_DIGITS:] if len(value) >= PHONE_TAIL_DIGITS else "" for value in digits]
-    )
+def _phone_tails(text: pl.Series) -> Codes:
+    digits = text.str.replace_all(r"\D+", "")
+    return group_codes(digits.str.extract(f"([0-9]{{{PHONE_TAIL_DIGITS}}})$"))
 
 
 def compare_phone(column: Column, left: Codes, right: Codes) -> Levels:
@@ -110,10 +131,9 @@ _SUCCESSIVE = 10
 """Running numbers closer than this were given out one after the other, often in one household."""
 
 
-def _running_numbers(values: list[str]) -> NDArray[np.int64]:
+def _running_numbers(text: pl.Series) -> NDArray[np.int64]:
     """The number that the last digits of each value make, at most nine of them; -1 for none."""
-    ends = [value[len(value.rstrip("0123456789")) :][-9:] for value in values]
-    return np.array([int(end) if end else -1 for end in ends], dtype=np.int64)
+    return text.str.extract("([0-9]{1,9})$").cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def compare_identifier(column: Column, left: Codes, right: Codes) -> Levels:

@@ -16,41 +16,46 @@ Codes = NDArray[np.int32]
 
 @dataclass
 class Column:
-    """One attribute of all profiles: ``codes[i]`` points into ``values``; -1 is absent.
+    """One attribute of all profiles: ``codes[i]`` points into ``text``; -1 is absent.
 
-    Derived facts about the distinct values (lengths, phonetic keys, parts of a date …) are
-    computed on first use and kept, by name, in ``cache``.
+    ``text`` holds the distinct values in order. Derived facts about them (lengths, phonetic keys,
+    parts of a date …) are computed on first use and kept, by name, in ``cache``.
     """
 
     codes: Codes
-    values: list[str]
+    text: pl.Series
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def values(self) -> list[str]:
+        """The distinct values as Python text, for what polars cannot do with them."""
+        return self.text.to_list()
 
     @cached_property
     def objects(self) -> NDArray[np.object_]:
         """The distinct values as an object array, for gathering by code."""
-        array = np.empty(len(self.values), dtype=object)
-        array[:] = self.values
-        return array
+        return as_objects(self.values)
 
-    @cached_property
-    def counts(self) -> NDArray[np.int64]:
-        """How many profiles hold each distinct value."""
-        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
-
-    def derive(self, name: str, make: Callable[[list[str]], Any]) -> Any:
-        """The derived table ``name`` of the distinct values, computed by ``make`` once."""
+    def derive(self, name: str, make: Callable[[pl.Series], Any]) -> Any:
+        """What ``make`` says about the distinct values, computed once under ``name``."""
         if name not in self.cache:
-            self.cache[name] = make(self.values)
+            self.cache[name] = make(self.text)
         return self.cache[name]
 
-    def strings(self, codes: Codes) -> list[str]:
+    def strings(self, codes: NDArray[np.integer[Any]]) -> list[str]:
         """The values that ``codes`` (all present) point at, as rapidfuzz wants them."""
         result: list[str] = self.objects[codes].tolist()
         return result
 
 
-def encode_values(series: Sequence[pl.Series]) -> tuple[list[Codes], list[str]]:
+def as_objects(values: Sequence[str]) -> NDArray[np.object_]:
+    """Text as an array of references, which gathers by position without copying any letter."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def encode_values(series: Sequence[pl.Series]) -> tuple[list[Codes], pl.Series]:
     """Codes of several text columns over one common list of distinct values; blank is absent."""
     cleaned = [
         column.cast(pl.String).str.strip_chars().replace("", None).alias("value")
@@ -66,7 +71,7 @@ def encode_values(series: Sequence[pl.Series]) -> tuple[list[Codes], list[str]]:
         .astype(np.int32)
         for column in cleaned
     ]
-    return codes, values.to_list()
+    return codes, values
 
 
 def encode(series: pl.Series) -> Column:
@@ -75,10 +80,7 @@ def encode(series: pl.Series) -> Column:
     return Column(codes, values)
 
 
-def group_codes(values: Sequence[str]) -> Codes:
-    """A number per equal value ("" is -1): for comparing derived keys by integer equality."""
-    numbers: dict[str, int] = {}
-    out = np.empty(len(values), dtype=np.int32)
-    for i, value in enumerate(values):
-        out[i] = numbers.setdefault(value, len(numbers)) if value else -1
-    return out
+def group_codes(keys: pl.Series) -> Codes:
+    """A number per equal key ("" is -1): for comparing derived keys by integer equality."""
+    ranks = keys.replace("", None).rank("dense").cast(pl.Int32) - 1
+    return ranks.fill_null(-1).to_numpy()

@@ -61,7 +61,7 @@ def _compare(
             yield Compared(name, kind_of, _BY_TYPE[kind_of](column, a, b), column, a, column.codes)
 
     given_level = family_level = blank_levels(len(left))
-    if kind == PERSON and profiles.person_names.values:
+    if kind == PERSON and len(profiles.person_names.text):
         given_level, family_level, given, family = comparisons.compare_person_name(
             profiles.person_names,
             (profiles.given[left], profiles.given[right]),
@@ -116,12 +116,12 @@ def _discount_name_in_email(
     at = np.flatnonzero(alike & same_name)
     if not at.size or email.column is None:
         return
-    names, emails = profiles.person_names, email.column
-    given, family = profiles.given[left[at]], profiles.family[left[at]]
     made, plain = contacts.made_of_name(
-        emails.strings(emails.codes[left[at]]),
-        [names.values[code] if code >= 0 else "" for code in given],
-        [names.values[code] if code >= 0 else "" for code in family],
+        email.column,
+        email.column.codes[left[at]],
+        profiles.person_names,
+        profiles.given[left[at]],
+        profiles.family[left[at]],
     )
     levels[at[made & (levels[at] == contacts.EMAIL_LOCAL_SIMILAR)]] = contacts.EMAIL_DIFFERENT
     levels[at[made & plain & (levels[at] == contacts.EMAIL_LOCAL)]] = ABSENT

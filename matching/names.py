@@ -8,40 +8,41 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import resources
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 NICKNAME_SLOTS = 6
 """How many nickname groups of one name are kept; the most ambiguous name of the table has six."""
 
-_PHONETIC_STEPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"[^a-z]", ""),
-        (r"^(?:kn|gn|pn)", "n"),
-        (r"^wr", "r"),
-        (r"^x", "s"),
-        (r"tsch|tch|sch|sh|ch|cz|sz", "S"),
-        (r"ph", "f"),
-        (r"gh(?=[aeiouy]|$)", "g"),
-        (r"gh", ""),
-        (r"ck|cq|q", "k"),
-        (r"c(?=[eiy])", "s"),
-        (r"c", "k"),
-        (r"x", "ks"),
-        (r"z|ts", "s"),
-        (r"dt|th|d", "t"),
-        (r"b(?=[^aeiouyh]|$)", "p"),
-        (r"w|v", "f"),
-        (r"j|dg", "g"),
-        (r"(?<=.)[aeiouyh]+", ""),
-        (r"^[aeiouyh]+", "A"),
-        (r"(.)\1+", r"\1"),
-    )
+_PHONETIC_STEPS: tuple[tuple[str, str], ...] = (
+    (r"[^a-z]", ""),
+    (r"^(?:kn|gn|pn)", "n"),
+    (r"^wr", "r"),
+    (r"^x", "s"),
+    (r"tsch|tch|sch|sh|ch|cz|sz", "S"),
+    (r"ph", "f"),
+    (r"gh([aeiouy]|$)", r"g\1"),
+    (r"gh", ""),
+    (r"ck|cq|q", "k"),
+    (r"c([eiy])", r"s\1"),
+    (r"c", "k"),
+    (r"x", "ks"),
+    (r"z|ts", "s"),
+    (r"dt|th|d", "t"),
+    # Twice, as the letter behind one b may be the next b.
+    (r"b([^aeiouyh]|$)", r"p\1"),
+    (r"b([^aeiouyh]|$)", r"p\1"),
+    (r"w|v", "f"),
+    (r"j|dg", "g"),
+    (r"(.)[aeiouyh]+", r"\1"),
+    (r"^[aeiouyh]+", "A"),
+    *((f"{letter}{letter}+", letter) for letter in "bfgklmnprsSt"),
 )
+"""Replacements in this order, in the syntax that Python's and polars' regular expressions share."""
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -53,8 +54,16 @@ def phonetic(name: str) -> str:
     """
     key = name.lower()
     for pattern, replacement in _PHONETIC_STEPS:
-        key = pattern.sub(replacement, key)
+        key = re.sub(pattern, replacement, key)
     return key
+
+
+def phonetic_keys(names: pl.Series) -> pl.Series:
+    """The key that ``phonetic`` gives, of many names at once."""
+    keys = names.str.to_lowercase()
+    for pattern, replacement in _PHONETIC_STEPS:
+        keys = keys.str.replace_all(pattern, replacement.replace(r"\1", "${1}"))
+    return keys
 
 
 @functools.cache
@@ -69,25 +78,29 @@ def nickname_groups() -> Mapping[str, tuple[int, ...]]:
     return {name: tuple(numbers[:NICKNAME_SLOTS]) for name, numbers in groups.items()}
 
 
-def nickname_matrix(names: Sequence[str]) -> NDArray[np.int16]:
-    """Nickname groups of each name, one row per name, -1 where a slot is free.
-
-    Of a compound given name ("mary ann") the first part counts.
-    """
-    table = nickname_groups()
-    matrix = np.full((len(names), NICKNAME_SLOTS), -1, dtype=np.int16)
-    for row, name in enumerate(names):
-        numbers = table.get(name.partition(" ")[0])
-        if numbers:
-            matrix[row, : len(numbers)] = numbers
-    return matrix
+def nickname_numbers(names: pl.Series) -> NDArray[np.int16]:
+    """The place of each name in the table of known given names; -1 for all others."""
+    known = list(nickname_groups())
+    places = pl.Series(range(len(known)), dtype=pl.Int16)
+    numbers = names.replace_strict(pl.Series(known), places, default=-1, return_dtype=pl.Int16)
+    return numbers.to_numpy()
 
 
 def share_nickname(left: NDArray[np.int16], right: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Whether the rows of two nickname matrices have a group in common."""
-    found = np.zeros(len(left), dtype=bool)
-    for slot in range(NICKNAME_SLOTS):
-        known = left[:, slot] >= 0
-        if known.any():
-            found |= known & (left[:, slot, None] == right).any(axis=1)
+    """Whether names with these numbers have a nickname group in common."""
+    found: NDArray[np.bool_] = _sharing()[left, right]
     return found
+
+
+@functools.cache
+def _sharing() -> NDArray[np.bool_]:
+    """For each two known names whether they share a group; the last row and column are unknown."""
+    members: dict[int, list[int]] = {}
+    for place, groups in enumerate(nickname_groups().values()):
+        for group in groups:
+            members.setdefault(group, []).append(place)
+    size = len(nickname_groups()) + 1
+    table = np.zeros((size, size), dtype=np.bool_)
+    for places in members.values():
+        table[np.ix_(places, places)] = True
+    return table

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -104,7 +105,7 @@ def _words_table(column: Column) -> _Words:
     trigrams, gram_norms = _matrix(grams)
     scale = sparse.diags(1.0 / np.maximum(gram_norms, 1e-9))
     return _Words(
-        core=group_codes(["".join(core) for core in cores]),
+        core=group_codes(pl.Series(["".join(core) for core in cores], dtype=pl.String)),
         words=words,
         trigrams=(scale @ trigrams).tocsr(),
         mass=norms**2,

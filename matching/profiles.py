@@ -39,7 +39,7 @@ class Profiles:
         """A code per full name (given and family, in either order); -1 without both."""
         low = np.minimum(self.given, self.family).astype(np.int64)
         high = np.maximum(self.given, self.family)
-        keys = low * (len(self.person_names.values) + 1) + high
+        keys = low * (len(self.person_names.text) + 1) + high
         codes = np.unique(keys, return_inverse=True)[1].astype(np.int32)
         codes[low < 0] = -1
         return codes
@@ -65,7 +65,7 @@ class Profiles:
             for name in (*_PLAIN, *types)
             if name in frame.columns and frame[name].null_count() < len(frame)
         }
-        columns = {name: column for name, column in columns.items() if column.values}
+        columns = {name: column for name, column in columns.items() if len(column.text)}
         given, family, middle = parts
         blank = np.full(len(frame), -1, dtype=np.int32)
         organisation = columns["organisation"].codes if "organisation" in columns else blank

@@ -82,7 +82,7 @@ class _Attribute:
         """How many profiles hold each distinct value."""
         assert self.column is not None
         assert self.codes is not None
-        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.column.values))
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.column.text))
 
     @property
     def h(self) -> Floats:

@@ -1,0 +1,80 @@
+"""What is known about names: keys by sound, one by one and in bulk, nicknames, e-mails of names."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from matching.contacts import made_of_name
+from matching.encode import Codes, encode
+from matching.names import (
+    nickname_groups,
+    nickname_numbers,
+    phonetic,
+    phonetic_keys,
+    share_nickname,
+)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("meyer", "meier", "mayr"),
+        ("schmidt", "schmitt"),
+        ("smith", "smyth"),
+        ("geoffrey", "jeffrey"),
+        ("wright", "rite"),
+        ("knight", "nite"),
+        ("xavier", "zavier"),
+        ("webb", "wepp"),
+    ],
+)
+def test_names_that_sound_alike_have_one_key(names: tuple[str, ...]) -> None:
+    assert len({phonetic(name) for name in names}) == 1
+
+
+@given(st.lists(st.text("abcdeghknpqrstuwxyz '-éß", max_size=10), min_size=1, max_size=8))
+@example(["bbbba", "abbb", "ghghi", "cce", "aeb", "xx", "", "tschsch"])
+def test_keys_in_bulk_are_those_one_by_one(names: list[str]) -> None:
+    keys = phonetic_keys(pl.Series(names, dtype=pl.String)).to_list()
+    assert keys == [phonetic(name) for name in names]
+
+
+def test_nicknames_are_shared_within_a_group_only() -> None:
+    names = [*list(nickname_groups())[:400], "zzyzx", "qwerty"]
+    numbers = nickname_numbers(pl.Series(names))
+    groups = [set(nickname_groups().get(name, ())) for name in names]
+    left, right = np.divmod(np.arange(len(names) ** 2), len(names))
+    expected = [bool(groups[a] & groups[b]) for a, b in zip(left, right, strict=True)]
+    assert share_nickname(numbers[left], numbers[right]).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("email", "given", "family", "expected"),
+    [
+        ("john.smith@a.com", "john", "smith", (True, True)),
+        ("jsmith@a.com", "john", "smith", (True, True)),
+        ("smithj+news@a.com", "john", "smith", (True, True)),
+        ("john71@a.com", "john", "smith", (True, False)),
+        ("maryann.lee@a.com", "mary ann", "lee", (True, True)),
+        ("smith@a.com", None, "smith", (True, True)),
+        ("jsmith@a.com", None, "smith", (False, True)),
+        ("12345@a.com", None, "smith", (True, False)),
+        ("captain@a.com", "john", "smith", (False, True)),
+        ("captain@a.com", None, None, (False, True)),
+    ],
+)
+def test_addresses_made_of_the_name(
+    email: str, given: str | None, family: str | None, expected: tuple[bool, bool]
+) -> None:
+    emails = encode(pl.Series([email]))
+    names = encode(pl.Series(["someone", given, family], dtype=pl.String))
+    code: dict[str | None, Codes] = {
+        value: np.array([i], dtype=np.int32) for i, value in enumerate(names.values)
+    }
+    code[None] = np.array([-1], dtype=np.int32)
+    made, plain = made_of_name(emails, emails.codes, names, code[given], code[family])
+    assert (bool(made[0]), bool(plain[0])) == expected
