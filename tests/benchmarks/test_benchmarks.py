@@ -162,6 +162,16 @@ def test_incremental_ends_with_a_line_of_json(scratch: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_value_that_strangers_share_does_not_join_them(scratch: Path) -> None:
+    code, lines, errors = run("benchmarks.shared_values", "--records", "2000", home=scratch)
+    assert code == 0, errors
+    result = orjson.loads(lines[-1])
+    for attribute in ("email", "phone"):
+        assert result[attribute]["precision"] >= result["plain"]["precision"] - 0.01
+        assert result[attribute]["f1"] >= result["plain"]["f1"] - 0.01
+
+
+@pytest.mark.slow
 def test_a_folder_of_sets_is_run_through_the_pipeline(scratch: Path) -> None:
     folder = labelled(scratch / "data", "little")
     (folder / "records.csv").write_text(
