@@ -83,17 +83,17 @@ def cluster(
     that a merge needs. ``must_links`` and ``cannot_links`` (pairs of nodes) hold whatever the
     evidence, transitively; ValueError when they contradict each other.
     """
-    order = np.argsort(rank, kind="stable")
+    at = np.argsort(rank, kind="stable")
     position = np.empty(n, dtype=np.int64)
-    position[order] = np.arange(n)
-    left, right = position[edges.left], position[edges.right]
+    position[at] = np.arange(n)
+    edges = _in_order(n, edges, position)
     group = _must_link_groups(n, must_links, position)
-    group_l, group_r = group[left], group[right]
+    left, right = group[edges.left], group[edges.right]
     forbidden = _forbidden(n, cannot_links, position, group)
     agglomeration = _Agglomeration(
         sizes=np.bincount(group, minlength=n).astype(np.float64),
-        left=np.concatenate([group_l, forbidden[0]]),
-        right=np.concatenate([group_r, forbidden[1]]),
+        left=np.concatenate([left, forbidden[0]]),
+        right=np.concatenate([right, forbidden[1]]),
         total=np.concatenate(
             [np.clip(edges.weight, LOWEST_BITS, HIGHEST_BITS), np.zeros(len(forbidden[0]))]
         ),
@@ -111,8 +111,19 @@ def cluster(
         vetoed=np.concatenate([edges.vetoed, np.ones(len(forbidden[0]), dtype=bool)]),
         threshold=threshold,
     )
-    label = agglomeration.run()[group]
-    return _describe(label[position], edges, agglomeration.cohesion, rank=rank)
+    root = agglomeration.run()[group]
+    return _describe(root, edges, agglomeration.cohesion, position=position, at=at)
+
+
+def _in_order(n: int, edges: Edges, position: Ints) -> Edges:
+    """The edges between positions, the smaller first, in their order: as rank has it."""
+    one, other = position[edges.left], position[edges.right]
+    left, right = np.minimum(one, other), np.maximum(one, other)
+    key = left * n + right
+    if (key[1:] >= key[:-1]).all():
+        return Edges(left, right, edges.weight, edges.vetoed)
+    order = np.argsort(key, kind="stable")
+    return Edges(left[order], right[order], edges.weight[order], edges.vetoed[order])
 
 
 def _must_link_groups(n: int, links: tuple[Ints, Ints] | None, position: Ints) -> Ints:
@@ -159,9 +170,9 @@ class _Agglomeration:
         inside = left != right
         # Only groups that some chain of merge-worthy pairs proposes can ever merge.
         worthy = inside & (total >= threshold) & ~vetoed
-        proposed = _components(self.n, left[worthy], right[worthy])
-        self.place = _places(proposed)
-        keep = inside & (proposed[left] == proposed[right])
+        self.proposed = _components(self.n, left[worthy], right[worthy])
+        self.place = _places(self.proposed)
+        keep = inside & (self.proposed[left] == self.proposed[right])
         self._set(left[keep], right[keep], total[keep], best[keep], count[keep], vetoed[keep])
 
     def _set(
@@ -172,14 +183,16 @@ class _Agglomeration:
         key = low * self.n + high
         order = np.argsort(key, kind="stable")
         key = key[order]
-        starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if key.size else key
+        first = np.ones(len(key), dtype=bool)
+        first[1:] = key[1:] != key[:-1]
+        starts = first.nonzero()[0]
         self.left, self.right = low[order][starts], high[order][starts]
-        if not starts.size:
+        if len(starts) == len(key):
             self.total, self.best, self.count, self.vetoed = (
-                total[:0],
-                best[:0],
-                count[:0],
-                vetoed[:0],
+                total[order],
+                best[order],
+                count[order],
+                vetoed[order],
             )
             return
         self.total = np.add.reduceat(total[order], starts)
@@ -205,7 +218,11 @@ class _Agglomeration:
             moved = np.arange(self.n)
             moved[gone] = into
             left, right = moved[self.left], moved[self.right]
-            keep = left != right
+            # Where nothing merged nothing will: only those groups of proposed ones are looked at
+            # again that still change.
+            busy = np.zeros(self.n, dtype=bool)
+            busy[self.proposed[into]] = True
+            keep = (left != right) & busy[self.proposed[left]]
             self._set(
                 left[keep],
                 right[keep],
@@ -265,8 +282,11 @@ def _places(component: Ints) -> Ints:
     return places
 
 
-def _describe(root: Ints, edges: Edges, cohesion: Floats, *, rank: Ints) -> Clusters:
-    """Number the clusters and find the weakest pair of each one's strongest spanning tree."""
+def _describe(root: Ints, edges: Edges, cohesion: Floats, *, position: Ints, at: Ints) -> Clusters:
+    """Number the clusters and find the weakest pair of each one's strongest spanning tree.
+
+    ``root`` and ``edges`` speak of positions: ``at`` is the node at each, ``position`` its inverse.
+    """
     is_root = np.zeros(len(root), dtype=bool)
     is_root[root] = True
     roots = np.flatnonzero(is_root)
@@ -278,22 +298,22 @@ def _describe(root: Ints, edges: Edges, cohesion: Floats, *, rank: Ints) -> Clus
         of = label[edges.left[inside]]
         alone = np.bincount(of, minlength=len(roots))[of] == 1
         weakest[of[alone]] = inside[alone]
-        # Where there are several edges, a spanning tree has to tell which of them count.
+        # Where there are several edges, a spanning tree has to tell which of them count. Equally
+        # strong ones stay in the order of their ends.
         inside = inside[~alone]
-        left, right = edges.left[inside], edges.right[inside]
-        low = np.minimum(rank[left], rank[right])
-        high = np.maximum(rank[left], rank[right])
-        order = np.lexsort((high, low, -edges.weight[inside]))
-        tree = _spanning_edges(len(root), left[order], right[order])
-        at = inside[order][tree]
+        inside = inside[np.argsort(-edges.weight[inside], kind="stable")]
+        tree = inside[_spanning_edges(len(root), edges.left[inside], edges.right[inside])]
         # Strongest first, so the last tree edge of a cluster is its weakest.
-        weakest[label[edges.left[at]]] = at
+        weakest[label[edges.left[tree]]] = tree
     known = weakest >= 0
-    weakest_left = np.where(known, edges.left[weakest], -1) if edges.left.size else weakest
-    weakest_right = np.where(known, edges.right[weakest], -1) if edges.left.size else weakest
+    weakest_left, weakest_right = np.full((2, len(roots)), -1, dtype=np.int64)
+    weakest_left[known] = at[edges.left[weakest[known]]]
+    weakest_right[known] = at[edges.right[weakest[known]]]
     weakest_weight = np.full(len(roots), np.inf)
     weakest_weight[known] = edges.weight[weakest[known]]
-    return Clusters(label, size, cohesion[roots], weakest_left, weakest_right, weakest_weight)
+    return Clusters(
+        label[position], size, cohesion[roots], weakest_left, weakest_right, weakest_weight
+    )
 
 
 def _spanning_edges(n: int, left: Ints, right: Ints) -> Ints:

@@ -6,8 +6,10 @@ SELECT NOT EXISTS (SELECT FROM identity.customers)
    AND NOT EXISTS (SELECT FROM identity.customer_identity_map);
 
 -- name: select_inputs
--- For COPY: every live record with its profile.
-SELECT i.record_id, i.profile_id FROM staging.identity_inputs AS i
+-- For COPY: every live record with its profile, as two columns in binary form.
+SELECT string_agg(int8send(i.record_id), ''), string_agg(int8send(i.profile_id), '')
+FROM staging.identity_inputs AS i
+GROUP BY i.record_id >> 22
 
 -- name: keys
 -- One row per index and foreign key of the three tables of a first load, with what drops it and

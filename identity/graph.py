@@ -26,14 +26,10 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 AUTO_MERGE, FLAG_REVIEW, REJECT, VETOED, SAME_PROFILE, STEWARD = 1, 2, 3, 4, 5, 6
-"""What a pair is; the first two and the last two can hold a record in its customer."""
+"""What a pair is; the first two and the last two can hold a record in its customer. The code that
+reads pairs leans on the first four being two times two."""
 
-_PAIR = (
-    ("left", "i8"),
-    ("right", "i8"),
-    ("probability", "f4"),
-    ("kind", "i2"),
-)
+_PAIR = (("ends", "i8"), ("probability", "f4"))
 _BLOCKS_AT_ONCE = 16_384  # 128 MiB of the table: bounds what a chunk of parting pairs takes
 _SQL = "identity/graph.sql"
 
@@ -132,13 +128,13 @@ def read_graph(conn: Connection, *, merge_flagged: bool, scoped: bool) -> Graph:
     own = _own_nodes(conn)
     words = _judgements(conn, own)
     if scoped:
-        found = _pairs(conn, load(_SQL)["select_scoped_pairs"])
+        found = _pairs(conn, "select_scoped_pairs", own)
         parts = np.isin(found.kind, (REJECT, VETOED))
         parting: Iterable[Pairs] = [found.where(parts)]
         scored = _expand(found.where(~parts), own)
     else:
-        scored = _expand(_pairs(conn, load(_SQL)["select_joining_pairs"]), own)
-        parting = _parting_pairs(conn)
+        scored = _expand(_pairs(conn, "select_joining_pairs", own), own)
+        parting = _parting_pairs(conn, own)
     joining = scored.kind == AUTO_MERGE
     if merge_flagged:
         joining |= scored.kind == FLAG_REVIEW
@@ -215,27 +211,23 @@ def _columns(pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
     return table[:, 0], table[:, 1]
 
 
-def _pairs(conn: Connection, select: str) -> Pairs:
-    rows = binary_copy.read(conn, select, _PAIR)
-    return Pairs(
-        rows["left"],
-        rows["right"],
-        rows["probability"].astype(np.float64),
-        rows["kind"].astype(np.int64),
-    )
+def _pairs(conn: Connection, name: str, own: OwnNodes, **blocks: sql.Literal) -> Pairs:
+    """The pairs that a query gives in the packed form that ``graph.sql`` describes."""
+    with bulk.cursor(conn) as cur:
+        select = sql.SQL(load(_SQL)[name]).format(base=sql.Literal(own.base), **blocks)
+        columns = binary_copy.read(conn, select.as_string(cur), _PAIR)
+    left, right = np.divmod(np.abs(columns["ends"]), own.base)
+    second = np.signbit(columns["probability"])
+    kind = np.where(columns["ends"] > 0, AUTO_MERGE + second, REJECT + second)
+    return Pairs(left, right, np.abs(columns["probability"]).astype(np.float64), kind)
 
 
-def _parting_pairs(conn: Connection) -> Iterator[Pairs]:
+def _parting_pairs(conn: Connection, own: OwnNodes) -> Iterator[Pairs]:
     """The pairs that speak against joining, in chunks of the table's blocks."""
     blocks = conn.execute(query(_SQL, "candidate_blocks")).scalar_one()
-    chunk = sql.SQL(load(_SQL)["select_parting_pairs"])
-    for first in range(0, blocks, _BLOCKS_AT_ONCE):
-        with bulk.cursor(conn) as cur:
-            select = chunk.format(
-                first=sql.Literal(f"({first},0)"),
-                behind=sql.Literal(f"({first + _BLOCKS_AT_ONCE},0)"),
-            ).as_string(cur)
-        yield _pairs(conn, select)
+    for at in range(0, blocks, _BLOCKS_AT_ONCE):
+        first, behind = (sql.Literal(f"({block},0)") for block in (at, at + _BLOCKS_AT_ONCE))
+        yield _pairs(conn, "select_parting_pairs", own, first=first, behind=behind)
 
 
 def _expand(pairs: Pairs, own: OwnNodes) -> Pairs:
@@ -297,8 +289,8 @@ def _ranks(conn: Connection, own: OwnNodes, code: Ints) -> Ints:
         conn, load(_SQL)["select_fingerprints"], (("profile", "i8"), ("fingerprint", "S16"))
     )
     place = np.full(own.base, -1, dtype=np.int64)
-    place[rows["profile"]] = np.arange(len(rows))
-    halves = np.ascontiguousarray(rows["fingerprint"]).view(">u8").reshape(-1, 2)
+    place[rows["profile"]] = np.arange(len(rows["profile"]))
+    halves = rows["fingerprint"].view(">u8").reshape(-1, 2)
     high, low = halves[place[own.profile_of(code)]].astype(np.uint64).T
     order = np.argsort(high)
     if (high[order][1:] == high[order][:-1]).any():  # nodes of one profile, or a rare chance

@@ -76,22 +76,30 @@ ORDER BY o.profile_id, i.source COLLATE "C", i.source_record_id COLLATE "C";
 SELECT coalesce(max(p.profile_id), 0) FROM staging.profiles AS p;
 
 -- name: select_fingerprints
--- For COPY: each profile's place in an order that depends on content alone.
-SELECT p.profile_id, p.fingerprint FROM pg_temp.identity_scoped_profiles AS p
+-- For COPY: each profile's place in an order that depends on content alone; profiles and fingerprints
+-- as two columns in binary form, in parts of a size that a value may have.
+SELECT string_agg(int8send(p.profile_id), ''), string_agg(uuid_send(p.fingerprint), '')
+FROM pg_temp.identity_scoped_profiles AS p
+GROUP BY p.profile_id >> 22
 
 -- name: select_joining_pairs
--- For COPY: scored pairs that may join two profiles; 1 AUTO_MERGE, 2 FLAG_REVIEW.
-SELECT p.profile_id_l, p.profile_id_r, p.match_probability,
-       (CASE p.decision WHEN 'AUTO_MERGE' THEN 1 ELSE 2 END)::smallint
+-- For COPY: scored pairs that may join two profiles, as two columns in binary form, in parts. Packed,
+-- because two columns cost half of four: both ends are one number (left * base + right), negative
+-- where the pair speaks against joining. The probability is negative where it is the weaker kind of
+-- joining, FLAG_REVIEW, or the stronger kind of parting, a veto.
+SELECT string_agg(int8send(p.profile_id_l * {base} + p.profile_id_r), ''),
+       string_agg(float4send(CASE WHEN p.decision = 'AUTO_MERGE' THEN p.match_probability
+                                  ELSE -p.match_probability END), '')
 FROM staging.identity_match_candidates AS p
 WHERE p.decision <> 'REJECT' AND NOT p.is_vetoed
+GROUP BY p.profile_id_l >> 22
 
 -- name: select_scoped_pairs
--- For COPY: all scored pairs between touched profiles; 1 AUTO_MERGE, 2 FLAG_REVIEW, 3 REJECT,
--- 4 vetoed.
-SELECT p.profile_id_l, p.profile_id_r, p.match_probability,
-       (CASE WHEN p.is_vetoed THEN 4 WHEN p.decision = 'REJECT' THEN 3
-             WHEN p.decision = 'AUTO_MERGE' THEN 1 ELSE 2 END)::smallint
+-- For COPY: all scored pairs between touched profiles, packed as by select_joining_pairs.
+SELECT string_agg(int8send((p.profile_id_l * {base} + p.profile_id_r)
+                           * CASE WHEN p.decision = 'REJECT' OR p.is_vetoed THEN -1 ELSE 1 END), ''),
+       string_agg(float4send(CASE WHEN p.is_vetoed OR p.decision = 'FLAG_REVIEW'
+                                  THEN -p.match_probability ELSE p.match_probability END), '')
 FROM staging.identity_match_candidates AS p
 JOIN pg_temp.identity_scope AS l ON l.profile_id = p.profile_id_l
 JOIN pg_temp.identity_scope AS r ON r.profile_id = p.profile_id_r
@@ -102,10 +110,11 @@ SELECT pg_relation_size('staging.identity_match_candidates')
        / current_setting('block_size')::bigint;
 
 -- name: select_parting_pairs
--- For COPY, between two block numbers: scored pairs that speak against joining two profiles or
--- forbid it; 3 REJECT, 4 vetoed.
-SELECT p.profile_id_l, p.profile_id_r, p.match_probability,
-       (CASE WHEN p.is_vetoed THEN 4 ELSE 3 END)::smallint
+-- For COPY, between two block numbers: scored pairs that speak against joining two profiles or forbid
+-- it, packed as by select_joining_pairs.
+SELECT string_agg(int8send(-(p.profile_id_l * {base} + p.profile_id_r)), ''),
+       string_agg(float4send(CASE WHEN p.is_vetoed THEN -p.match_probability
+                                  ELSE p.match_probability END), '')
 FROM staging.identity_match_candidates AS p
 WHERE (p.decision = 'REJECT' OR p.is_vetoed)
   AND p.ctid >= {first}::tid AND p.ctid < {behind}::tid

@@ -51,10 +51,7 @@ def partition(graph: Graph, *, auto_merge: float, review: float, merge_flagged: 
     What a steward called the same is one node to the clustering, with the best evidence of its
     parts, so that a word that joins two profiles never loses those that either already had.
     """
-    group = _groups(len(graph.code), *graph.same)
-    group_n = int(group.max()) + 1 if len(group) else 0
-    rank = np.full(group_n, len(group), dtype=np.int64)
-    np.minimum.at(rank, group, graph.rank)
+    group, group_n = _groups(graph)
     chosen, key = _between_groups(graph.pairs, group, group_n)
     pairs = graph.pairs.where(chosen)
 
@@ -69,7 +66,7 @@ def partition(graph: Graph, *, auto_merge: float, review: float, merge_flagged: 
     found = clustering.cluster(
         group_n,
         clustering.Edges(group[pairs.left], group[pairs.right], bits, pairs.kind == VETOED),
-        rank=rank,
+        rank=np.arange(group_n),
         threshold=threshold,
         cannot_links=(group[graph.different[0]], group[graph.different[1]]),
     )
@@ -88,9 +85,19 @@ def _bits(probability: float | Floats) -> Floats:
     return np.asarray(np.log2(p) - np.log2(1 - p))
 
 
-def _groups(n: int, left: Ints, right: Ints) -> Ints:
+def _groups(graph: Graph) -> tuple[Ints, int]:
+    """The group of each node, numbered in the order of the first in rank of each, and how many."""
+    if not len(graph.same[0]):
+        return graph.rank, len(graph.rank)
+    left, right = graph.same
+    n = len(graph.code)
     links = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+    group_n, group = connected_components(links, directed=False)
+    first = np.full(group_n, n, dtype=np.int64)
+    np.minimum.at(first, group, graph.rank)
+    number = np.empty(group_n, dtype=np.int64)
+    number[np.argsort(first)] = np.arange(group_n)
+    return number[group], group_n
 
 
 def _between_groups(pairs: Pairs, group: Ints, group_n: int) -> tuple[Ints, Ints]:
@@ -164,13 +171,15 @@ def _strongest_links(
     """Per node the probability and the kind of the likeliest pair that ties it to its cluster."""
     pairs = graph.pairs.where(joins)
     pairs = pairs.where(label[pairs.left] == label[pairs.right])
-    order = np.lexsort((pairs.kind, pairs.probability))
     confidence = default.copy()
     held_by = np.full(len(label), AUTO_MERGE, dtype=np.int64)
-    # Written weakest first, so that what stays is the strongest seen from either end.
-    ends = np.stack([pairs.left[order], pairs.right[order]], axis=1).ravel()
-    confidence[ends] = np.repeat(pairs.probability[order], 2)
-    held_by[ends] = np.repeat(pairs.kind[order], 2)
+    ends = np.concatenate([pairs.left, pairs.right])
+    probability, kind = np.tile(pairs.probability, 2), np.tile(pairs.kind, 2)
+    confidence[ends] = 0.0
+    np.maximum.at(confidence, ends, probability)
+    strongest = probability == confidence[ends]
+    held_by[ends] = 0
+    np.maximum.at(held_by, ends[strongest], kind[strongest])
     return confidence, held_by
 
 

@@ -217,8 +217,10 @@ SET change_seq = excluded.change_seq, decision_id = excluded.decision_id,
 WHERE c.signature <> excluded.signature;
 
 -- name: analyze_published
--- After many changed rows: gold joins these tables before autovacuum has seen them.
-ANALYZE identity.customers, identity.customer_identity_map, identity.customer_clusters;
+-- After many changed rows: gold joins these tables, by these columns, before autovacuum has seen them.
+ANALYZE identity.customers (global_customer_id, state),
+        identity.customer_identity_map (record_id, profile_id, global_customer_id),
+        identity.customer_clusters (global_customer_id);
 
 -- name: records
 -- Records looked at.
