@@ -1,0 +1,183 @@
+"""The mixture that training fits: how likely pairs are of one customer, of relatives, of strangers.
+
+Estimates change from step to step, pairs do not. So pairs are grouped once by their levels in all
+attributes (a few thousand groups, whatever the number of pairs), and a step of expectation
+maximisation evaluates m per group; only what depends on the value that a pair agrees on is held
+pair by pair, and that stays as it is throughout a round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matching.encode import Codes
+from matching.levels import Compared
+from matching.priors import PRIORS, TypePrior
+
+SMALLEST: Final = 1e-9
+CERTAIN: Final = 600.0
+"""Logarithm of odds that are as good as certain; exp() of it still is a number."""
+_LEVELS_PER_KEY, _ATTRIBUTES_PER_KEY = 16, 10
+
+Floats = NDArray[np.float64]
+Valued = tuple[NDArray[np.intp], Codes]
+
+
+class Attribute:
+    """One attribute in training: its prior, its current estimates, its values' frequencies."""
+
+    def __init__(self, compared: Compared) -> None:
+        self.name, self.type = compared.name, compared.type
+        self.prior: TypePrior = PRIORS[compared.type]
+        levels = self.prior.levels
+        self.conditions = np.array([level.given for level in levels])
+        self.m = np.array([level.m for level in levels])
+        self.u = np.array([level.u for level in levels])
+        self.u_of_code: Floats | None = None
+        self.column = compared.column
+        self.codes = compared.codes
+        self.notes: list[str] = []
+
+    @cached_property
+    def holders(self) -> NDArray[np.int64]:
+        """How many profiles hold each distinct value."""
+        assert self.column is not None
+        assert self.codes is not None
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.column.text))
+
+    @property
+    def h(self) -> Floats:
+        """Likelihoods under "related": shipped where the type says so, else as for strangers."""
+        shipped = [level.h for level in self.prior.levels]
+        return np.array([u if h is None else h for h, u in zip(shipped, self.u, strict=True)])
+
+    @property
+    def top(self) -> int:
+        """The level whose u depends on how common the value is."""
+        assert self.prior.frequency_level is not None
+        return self.prior.frequency_level
+
+    @property
+    def is_shipped_for_related(self) -> bool:
+        """Whether the type says how often related customers agree."""
+        return any(level.h is not None for level in self.prior.levels)
+
+    def estimate(self, counts: Floats, prior: Floats, strength: float) -> Floats:
+        """Level shares from weighted counts, each condition drawn towards its prior."""
+        out = prior.copy()
+        for condition in np.unique(self.conditions):
+            mine = self.conditions == condition
+            base = prior[mine] / prior[mine].sum()
+            total = counts[mine].sum() + strength
+            out[mine] = (counts[mine] + strength * base) / total
+        return out
+
+
+class Pairs:
+    """Compared pairs in groups of equal levels in all attributes, within which m is the same.
+
+    Pairs are held group after group (``order`` has their positions as given), so that what belongs
+    to a group spreads to its pairs, and adds up again, in one pass.
+    """
+
+    def __init__(self, compared: list[Compared]) -> None:
+        group = np.zeros(len(compared[0].levels), dtype=np.int64)
+        for start in range(0, len(compared), _ATTRIBUTES_PER_KEY):
+            for one in compared[start : start + _ATTRIBUTES_PER_KEY]:
+                group = group * _LEVELS_PER_KEY + one.levels + 1
+            group = np.unique(group, return_inverse=True)[1]
+        self.order = np.argsort(group, kind="stable")
+        self.sizes = np.bincount(group)
+        self.starts = np.cumsum(self.sizes) - self.sizes
+        first = self.order[self.starts]
+        self.levels = [one.levels[first] for one in compared]
+        self.valued = [self._valued(one) for one in compared]
+
+    def _valued(self, one: Compared) -> Valued | None:
+        """Where the pairs agree on a value whose frequency counts, and on which."""
+        level = PRIORS[one.type].frequency_level
+        if level is None or one.values is None:
+            return None
+        at = np.flatnonzero(one.levels[self.order] == level)
+        return at, one.values[self.order[at]]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def of_groups(self, values: Floats) -> Floats:
+        """What groups have, for each of their pairs."""
+        return np.repeat(values, self.sizes)
+
+    def sums(self, values: Floats) -> Floats:
+        """What the pairs of each group add up to."""
+        return np.add.reduceat(values, self.starts) if len(values) else np.zeros(0)
+
+    def log_m(self, attributes: list[Attribute]) -> Floats:
+        """Log likelihood of each group under "one customer"."""
+        total: Floats = np.zeros(len(self.sizes))
+        for attribute, levels in zip(attributes, self.levels, strict=True):
+            total += _log_table(attribute.m)[levels]
+        return total
+
+    def others(self, attributes: list[Attribute]) -> Others:
+        """How likely each pair is under the two hypotheses that EM holds fixed."""
+        related, strangers = np.zeros(len(self.sizes)), np.zeros(len(self.sizes))
+        for attribute, levels in zip(attributes, self.levels, strict=True):
+            related += _log_table(attribute.h)[levels]
+            strangers += _log_table(attribute.u)[levels]
+        log_h, log_u = self.of_groups(related), self.of_groups(strangers)
+        for attribute, valued in zip(attributes, self.valued, strict=True):
+            if valued is None or attribute.u_of_code is None:
+                continue
+            at, values = valued
+            rarer = np.log(attribute.u_of_code)[values] - _log_table(attribute.u)[attribute.top]
+            log_u[at] += rarer
+            if not attribute.is_shipped_for_related:
+                log_h[at] += rarer
+        highest = np.maximum(log_h, log_u)
+        scale = np.maximum.reduceat(highest, self.starts) if len(highest) else np.zeros(0)
+        base = self.of_groups(scale)
+        return Others(np.exp(log_h - base), np.exp(log_u - base), scale)
+
+
+@dataclass(frozen=True)
+class Others:
+    """Likelihoods of pairs as related customers and as strangers.
+
+    They are relative to ``scale``, the logarithm of the highest one of each group, so that none
+    vanishes however many attributes there are.
+    """
+
+    related: Floats
+    strangers: Floats
+    scale: Floats
+
+
+def _log_table(likelihoods: Floats) -> Floats:
+    """Logarithms by level; an absent value (level -1) says nothing."""
+    return np.append(np.log(np.maximum(likelihoods, SMALLEST)), 0.0)
+
+
+@dataclass
+class State:
+    """The shares of the classes among all pairs, and what bounds them."""
+
+    match: float
+    related: float
+    all_pairs: float
+    prior_pairs: float
+    has_households: bool
+
+
+def bayes(pairs: Pairs, others: Others, log_m: Floats, state: State) -> tuple[Floats, Floats]:
+    """Probabilities of each pair to be one customer, and to be related ones."""
+    match = pairs.of_groups(state.match * np.exp(np.minimum(log_m - others.scale, CERTAIN)))
+    related = max(state.related, 1e-12) * others.related
+    strangers = max(1.0 - state.match - state.related, 1e-12) * others.strangers
+    total = match + related + strangers
+    return match / total, related / total
