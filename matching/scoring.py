@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from matching.levels import Compared, compare
 from matching.model import AttributeModel, SegmentModel
 from matching.profiles import Profiles
 
-BATCH = 1_000_000
+BATCH = 100_000
 _FLOOR = 1e-9
 Positions = NDArray[np.int64]
 
@@ -35,8 +36,7 @@ class Scorer:
     def __init__(self, profiles: Profiles, segment: SegmentModel) -> None:
         self.profiles = profiles
         self.segment = segment
-        self._by_name = {attribute.name: attribute for attribute in segment.attributes}
-        self._value_bits: dict[str, NDArray[np.float64]] = {}
+        self._known_bits: dict[str, _Bits] = {}
 
     def score(self, left: Positions, right: Positions) -> Scores:
         """Scores of pairs of positions; an attribute that the model does not know counts
@@ -65,38 +65,60 @@ class Scorer:
             one = found.get(attribute.name)
             if one is None:
                 continue
-            bits_u = self._bits_u(attribute, one)
-            bits_m = np.append(np.log2(np.maximum(attribute.m, _FLOOR)), 0.0)[one.levels]
-            bits_h = np.append(np.log2(np.maximum(attribute.h, _FLOOR)), 0.0)[one.levels]
+            bits = self._bits(attribute, one)
             levels[:, place] = one.levels
-            contributions[:, place] = bits_m - bits_u
-            related += bits_h - bits_u
+            column = bits.match[one.levels]
+            more = bits.related[one.levels]
+            if bits.match_of_value is not None and bits.related_of_value is not None:
+                assert one.values is not None
+                at = np.flatnonzero(one.levels == attribute.frequency_level)
+                values = one.values[at]
+                column[at] = bits.match_of_value[values]
+                more[at] = bits.related_of_value[values]
+            contributions[:, place] = column
+            related += more
         # Strangers are the base line; related customers are the other way not to match.
         prior = self.segment.prior_related / (
             1 - self.segment.prior_match - self.segment.prior_related
         )
         contributions[:, -1] = -np.logaddexp2(0.0, np.log2(max(prior, 1e-12)) + related)
 
-    def _bits_u(self, attribute: AttributeModel, one: Compared) -> NDArray[np.float64]:
-        table = np.append(np.log2(np.maximum(attribute.u, _FLOOR)), 0.0)
-        bits: NDArray[np.float64] = table[one.levels]
-        level = attribute.frequency_level
-        if level is not None and attribute.u_of_value and one.values is not None:
-            by_value = self._by_value(attribute, one)
-            at = np.flatnonzero(one.levels == level)
-            bits[at] = by_value[one.values[at]]
-        return bits
+    def _bits(self, attribute: AttributeModel, one: Compared) -> _Bits:
+        if attribute.name not in self._known_bits:
+            self._known_bits[attribute.name] = _bits(attribute, one)
+        return self._known_bits[attribute.name]
 
-    def _by_value(self, attribute: AttributeModel, one: Compared) -> NDArray[np.float64]:
-        if attribute.name not in self._value_bits:
-            assert one.column is not None
-            assert attribute.frequency_level is not None
-            rare = attribute.u[attribute.frequency_level]
-            known = attribute.u_of_value
-            self._value_bits[attribute.name] = np.log2(
-                [known.get(value, rare) for value in one.column.values]
-            )
-        return self._value_bits[attribute.name]
+
+@dataclass(frozen=True)
+class _Bits:
+    """What an attribute says against strangers, in bits: by level (none for an absent value, the
+    last) and, at the level that depends on how common a value is, by value."""
+
+    match: NDArray[np.float32]
+    related: NDArray[np.float64]
+    match_of_value: NDArray[np.float32] | None = None
+    related_of_value: NDArray[np.float64] | None = None
+
+
+def _bits(attribute: AttributeModel, one: Compared) -> _Bits:
+    bits_m, bits_u, bits_h = (
+        np.append(np.log2(np.maximum(likelihoods, _FLOOR)), 0.0)
+        for likelihoods in (attribute.m, attribute.u, attribute.h)
+    )
+    match, related = (bits_m - bits_u).astype(np.float32), bits_h - bits_u
+    level, known = attribute.frequency_level, attribute.u_of_value
+    if level is None or not known or one.column is None or one.values is None:
+        return _Bits(match, related)
+    rates = np.full(len(one.column.text), attribute.u[level])
+    # both are sorted by code point, so that each known value has one place to be
+    values = pl.Series(list(known), dtype=pl.String)
+    places = one.column.text.search_sorted(values).clip(0, len(rates) - 1)
+    present = (one.column.text.gather(places) == values).to_numpy()
+    rates[places.to_numpy()[present]] = np.array(list(known.values()))[present]
+    of_value = np.log2(rates)
+    return _Bits(
+        match, related, (bits_m[level] - of_value).astype(np.float32), bits_h[level] - of_value
+    )
 
 
 def calibrate(weight: NDArray[np.float32], calibration: list[float]) -> NDArray[np.float32]:

@@ -1,0 +1,56 @@
+"""Scores: bits of each level, of common and rare values, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+
+from matching.model import AttributeModel, SegmentModel
+from matching.profiles import PERSON, Profiles
+from matching.scoring import Scorer
+
+Person = Mapping[str, str | None]
+RATES = {"+4930111": 0.02, "+4930222": 0.0004, "+4930999": 0.3}
+"""Shares of strangers that hold a number; the last one nobody here has."""
+
+
+def segment() -> SegmentModel:
+    """A model of the phone alone, in which relatives count for nothing."""
+    phone = AttributeModel(
+        name="phone",
+        type="phone",
+        levels=["different", "typo", "last_seven_digits", "exact"],
+        m=[0.25, 0.05, 0.1, 0.6],
+        u=[0.9, 0.05, 0.0499, 0.0001],
+        h=[0.9, 0.05, 0.0499, 0.0001],
+        frequency_level=3,
+        u_of_value=RATES,
+    )
+    return SegmentModel(PERSON, [phone], prior_match=0.001, prior_related=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "level", "bits"),
+    [
+        ("+4930111", "+4930111", 3, np.log2(0.6 / 0.02)),
+        ("+4930222", "+4930222", 3, np.log2(0.6 / 0.0004)),
+        ("+4930333", "+4930333", 3, np.log2(0.6 / 0.0001)),
+        ("+4930111", "+4977555", 0, np.log2(0.25 / 0.9)),
+        ("+4930111", "+4930112", 1, 0.0),
+        ("+4930111", None, -1, 0.0),
+    ],
+)
+def test_bits_of_levels_and_values(
+    left: str,
+    right: str | None,
+    level: int,
+    bits: float,
+    profiles_of: Callable[[list[Person]], Profiles],
+) -> None:
+    people: list[Person] = [{"phone": left}, {"phone": right}, {"phone": "+4930222"}]
+    scores = Scorer(profiles_of(people), segment()).score(np.array([0]), np.array([1]))
+    assert scores.levels.tolist() == [[level]]
+    assert scores.contributions[0] == pytest.approx([bits, 0.0], abs=1e-6)
+    assert scores.weight[0] == pytest.approx(bits + np.log2(0.001 / 0.999), abs=1e-5)
