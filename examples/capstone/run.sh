@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The capstone exercise, start to end: run.sh IN_DIR OUT_DIR reads crm_customers.csv and
+# ecommerce_customers.json and writes customer_master.csv, duplicate_report.csv, integration_log.txt.
+# Works in a home of its own that is gone afterwards, so the same input gives the same files.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/env.sh"
+[ $# -eq 2 ] || fail 2 "two folders are needed: $0 IN_DIR OUT_DIR"
+case $1 in /*) input=$1 ;; *) input=$PWD/$1 ;; esac
+case $2 in /*) output=$2 ;; *) output=$PWD/$2 ;; esac
+environment run
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/mdm-capstone.XXXXXX")
+chmod 755 "$work" # the database server of a root user runs as somebody else
+export MDM_HOME="$work/home" MDM_SERVICES=embedded
+finish() {
+    code=$?
+    trap - EXIT
+    [ ! -d "$MDM_HOME" ] || .venv/bin/mdm services down >/dev/null 2>&1 || true
+    rm -rf "$work"
+    exit $code
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+.venv/bin/python examples/capstone/unify.py "$input" "$output"
+say "Written to $output:"
+ls "$output" >&2

@@ -1,0 +1,48 @@
+"""The scripts of the examples as modules, on the test's own database and bucket."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from mdm.services.model import Endpoints
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture
+def services(tmp_path: Path, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a user whose services somebody else runs."""
+    for name, value in {
+        "MDM_SERVICES": "external",
+        "MDM_HOME": str(tmp_path / "home"),
+        "DATABASE_URL": endpoints.database_url.get_secret_value(),
+        "S3_ENDPOINT": f"http://{endpoints.s3_endpoint}",
+        "S3_ACCESS_KEY": endpoints.s3_access_key,
+        "S3_SECRET_KEY": endpoints.s3_secret_key.get_secret_value(),
+        "S3_BUCKET": endpoints.bucket,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """``script("capstone/unify.py")``: a script of an example as a module."""
+
+    def load(path: str) -> ModuleType:
+        file = EXAMPLES / path
+        name = f"example_{file.parent.name}_{file.stem}"
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)  # dataclasses look their module up
+        spec.loader.exec_module(module)
+        return module
+
+    return load
