@@ -5,14 +5,18 @@
 CREATE TEMPORARY TABLE gold_touched ON COMMIT DROP AS
 WITH news AS (
     SELECT global_customer_id FROM gold.touched_customers WHERE touched_id > :touched_id
+), looked AS (
+    SELECT global_customer_id FROM news WHERE global_customer_id IS NOT NULL
+    UNION
+    SELECT d.global_customer_id FROM gold.dim_customers AS d
+    WHERE EXISTS (SELECT FROM news WHERE global_customer_id IS NULL)
+    UNION
+    SELECT c.global_customer_id FROM gold.customer_attribute_conflicts AS c
+    WHERE c.resolved_at IS NULL AND EXISTS (SELECT FROM news WHERE global_customer_id IS NULL)
 )
-SELECT global_customer_id FROM news WHERE global_customer_id IS NOT NULL
-UNION
-SELECT d.global_customer_id FROM gold.dim_customers AS d
-WHERE EXISTS (SELECT FROM news WHERE global_customer_id IS NULL)
-UNION
-SELECT c.global_customer_id FROM gold.customer_attribute_conflicts AS c
-WHERE c.resolved_at IS NULL AND EXISTS (SELECT FROM news WHERE global_customer_id IS NULL)
+SELECT l.global_customer_id, (SELECT count(*) FROM identity.customer_identity_map AS m
+                              WHERE m.global_customer_id = l.global_customer_id) AS record_n
+FROM looked AS l
 
 -- name: create_found
 -- The conflicts of these customers: one row per customer and attribute with more than one

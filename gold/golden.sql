@@ -50,53 +50,66 @@ ON CONFLICT (digest) DO NOTHING
 SELECT rule_set_id FROM gold.survivorship_rule_sets WHERE digest = :digest
 
 -- name: create_touched
--- The customers to rebuild, filled by one of the touch_* queries.
-CREATE TEMPORARY TABLE gold_touched (global_customer_id uuid NOT NULL) ON COMMIT DROP
+-- The customers to rebuild, one row each, with their records in the identity map (0: the customer
+-- left; 1: there is nothing to choose). Filled by one of the touch_* queries.
+CREATE TEMPORARY TABLE gold_touched (
+    global_customer_id uuid NOT NULL,
+    record_n           bigint NOT NULL
+) ON COMMIT DROP
 
 -- name: touch_all
 -- Every customer there is or was in gold.
 INSERT INTO pg_temp.gold_touched
-SELECT global_customer_id FROM identity.customer_identity_map
-UNION
-SELECT global_customer_id FROM gold.dim_customers
+SELECT m.global_customer_id, count(*)
+FROM identity.customer_identity_map AS m
+GROUP BY m.global_customer_id
+UNION ALL
+SELECT d.global_customer_id, 0
+FROM gold.dim_customers AS d
+WHERE NOT EXISTS (SELECT FROM identity.customer_identity_map AS m
+                  WHERE m.global_customer_id = d.global_customer_id)
 
 -- name: touch_news
 -- Customers with news: a record of theirs changed, was linked anew or went; an identity event names
 -- them; an override of theirs came, moved, started or ran out; their recency steps down.
 INSERT INTO pg_temp.gold_touched
-SELECT m.global_customer_id
-FROM staging.records AS r
-JOIN identity.customer_identity_map AS m USING (record_id)
-WHERE r.change_seq > :change_seq
-UNION
-SELECT x.global_customer_id
-FROM staging.records AS r
-JOIN identity.retired_records AS x USING (source, source_record_id)
-WHERE r.change_seq > :change_seq
-UNION
-SELECT m.global_customer_id
-FROM identity.customer_identity_map AS m
-WHERE :identity_moved AND m.run_id > :identity_run_id
-UNION
-SELECT named.id
-FROM identity.identity_events AS e
-CROSS JOIN LATERAL (VALUES (e.global_customer_id), (e.related_customer_id)) AS named (id)
-WHERE e.event_id > :identity_event_id AND named.id IS NOT NULL
-UNION
-SELECT coalesce(wanted.global_customer_id, applied.global_customer_id)
-FROM gold.effective_overrides(:as_of) AS wanted
-FULL JOIN (
-    SELECT l.global_customer_id, o.key AS attribute, CAST(o.value AS bigint) AS override_id
-    FROM gold.customer_lineage AS l
-    CROSS JOIN LATERAL jsonb_each_text(l.overrides) AS o
-    WHERE l.overrides IS NOT NULL) AS applied USING (global_customer_id, attribute)
-WHERE wanted.override_id IS DISTINCT FROM applied.override_id
-UNION
-SELECT d.global_customer_id
-FROM gold.dim_customers AS d
-CROSS JOIN (VALUES (1), (2)) AS step (n)
-WHERE d.last_seen_at >= CAST(:last_as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
-  AND d.last_seen_at < CAST(:as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
+SELECT t.global_customer_id, (SELECT count(*) FROM identity.customer_identity_map AS m
+                              WHERE m.global_customer_id = t.global_customer_id)
+FROM (
+    SELECT m.global_customer_id
+    FROM staging.records AS r
+    JOIN identity.customer_identity_map AS m USING (record_id)
+    WHERE r.change_seq > :change_seq
+    UNION
+    SELECT x.global_customer_id
+    FROM staging.records AS r
+    JOIN identity.retired_records AS x USING (source, source_record_id)
+    WHERE r.change_seq > :change_seq
+    UNION
+    SELECT m.global_customer_id
+    FROM identity.customer_identity_map AS m
+    WHERE :identity_moved AND m.run_id > :identity_run_id
+    UNION
+    SELECT named.id
+    FROM identity.identity_events AS e
+    CROSS JOIN LATERAL (VALUES (e.global_customer_id), (e.related_customer_id)) AS named (id)
+    WHERE e.event_id > :identity_event_id AND named.id IS NOT NULL
+    UNION
+    SELECT coalesce(wanted.global_customer_id, applied.global_customer_id)
+    FROM gold.effective_overrides(:as_of) AS wanted
+    FULL JOIN (
+        SELECT l.global_customer_id, o.key AS attribute, CAST(o.value AS bigint) AS override_id
+        FROM gold.customer_lineage AS l
+        CROSS JOIN LATERAL jsonb_each_text(l.overrides) AS o
+        WHERE l.overrides IS NOT NULL) AS applied USING (global_customer_id, attribute)
+    WHERE wanted.override_id IS DISTINCT FROM applied.override_id
+    UNION
+    SELECT d.global_customer_id
+    FROM gold.dim_customers AS d
+    CROSS JOIN (VALUES (1), (2)) AS step (n)
+    WHERE d.last_seen_at >= CAST(:last_as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
+      AND d.last_seen_at < CAST(:as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
+) AS t (global_customer_id)
 
 -- name: newest_touch
 -- The newest word left for conflict detection: its number, or 0.
@@ -263,27 +276,63 @@ WITH chosen AS (
            max(m.record_id) FILTER (WHERE m.wins_organisation) AS organisation_record
     FROM won AS m
     GROUP BY m.global_customer_id
+), singles AS (
+    -- the only record of a customer wins all that it has: nothing to choose
+    SELECT v.*, CASE WHEN v.std_name IS NOT NULL THEN v.record_id END AS name_record,
+           CASE WHEN num_nonnulls(v.std_street, v.std_city, v.std_region, v.postcode, v.country) > 0
+                THEN v.record_id END AS address_record,
+           overlay(repeat('0', cardinality(CAST(:sources AS text[]))) PLACING '1'
+                   FROM array_position(CAST(:sources AS text[]), v.source)) AS source_set
+    FROM pg_temp.gold_touched AS t
+    JOIN gold.survivorship_values AS v USING (global_customer_id)
+    WHERE t.record_n = 1
+), found AS (
+    SELECT w.global_customer_id, n.full_name, n.given_name, n.middle_name, n.family_name,
+           n.std_given_name, n.std_middle_name, n.std_family_name, n.name_record,
+           n.email, n.email_record, n.phone, n.phone_record, n.date_of_birth, n.date_of_birth_record,
+           n.gender, n.gender_record, n.street, n.city, n.region, n.postcode, n.country, n.address_record,
+           n.tax_id, n.tax_id_record, n.customer_number, n.customer_number_record,
+           n.organisation, n.organisation_record,
+           w.record_count, w.last_seen_at, w.validity, w.source_set
+    FROM pg_temp.gold_winner AS w
+    LEFT JOIN winners AS n USING (global_customer_id)
+    UNION ALL
+    SELECT o.global_customer_id, o.full_name,
+           CASE WHEN o.name_record IS NOT NULL THEN o.given_name END,
+           CASE WHEN o.name_record IS NOT NULL THEN o.middle_name END,
+           CASE WHEN o.name_record IS NOT NULL THEN o.family_name END,
+           CASE WHEN o.name_record IS NOT NULL THEN o.std_given_name END,
+           CASE WHEN o.name_record IS NOT NULL THEN o.std_middle_name END,
+           CASE WHEN o.name_record IS NOT NULL THEN o.std_family_name END, o.name_record,
+           o.email, CASE WHEN o.email IS NOT NULL THEN o.record_id END,
+           o.phone, CASE WHEN o.phone IS NOT NULL THEN o.record_id END,
+           o.date_of_birth, CASE WHEN o.date_of_birth IS NOT NULL THEN o.record_id END,
+           o.gender, CASE WHEN o.gender IS NOT NULL THEN o.record_id END,
+           o.street, o.city, o.region, o.postcode, o.country, o.address_record,
+           o.tax_id, CASE WHEN o.std_tax_id IS NOT NULL THEN o.record_id END,
+           o.customer_number, CASE WHEN o.std_customer_number IS NOT NULL THEN o.record_id END,
+           o.organisation, CASE WHEN o.std_organisation IS NOT NULL THEN o.record_id END,
+           1, o.event_at, CAST(o.filled_n AS real) / greatest(o.filled_n + o.refused_n, 1), o.source_set
+    FROM singles AS o
 ), source_sets AS (
     -- a few sets of sources serve all customers
     SELECT s.source_set, array_agg(r.source ORDER BY r.source COLLATE "C") AS source_systems,
            (array_agg(r.source ORDER BY r.rank))[1] AS primary_source
-    FROM (SELECT source_set FROM pg_temp.gold_winner GROUP BY source_set) AS s
+    FROM (SELECT source_set FROM pg_temp.gold_winner GROUP BY source_set
+          UNION
+          SELECT overlay(repeat('0', cardinality(CAST(:sources AS text[]))) PLACING '1' FROM given.rank)
+          FROM generate_series(1, cardinality(CAST(:sources AS text[]))) AS given (rank)) AS s
     JOIN unnest(CAST(:sources AS text[])) WITH ORDINALITY AS r (source, rank)
       ON substr(s.source_set, CAST(r.rank AS integer), 1) = '1'
     GROUP BY s.source_set
-), spelled AS MATERIALIZED (
-    -- materialised, or each use of a spelling would find it anew
-    SELECT w.global_customer_id, n.full_name, n.name_record, n.email, n.email_record, n.phone, n.phone_record,
-           n.date_of_birth, n.date_of_birth_record, n.gender, n.gender_record, n.street, n.city,
-           n.region, n.postcode, n.country, n.address_record, n.tax_id, n.tax_id_record,
-           n.customer_number, n.customer_number_record, n.organisation, n.organisation_record,
-           w.record_count, w.last_seen_at, w.validity, s.source_systems, s.primary_source,
-           coalesce(n.given_name, gold.original_spelling(n.full_name, n.std_given_name)) AS given,
-           coalesce(n.middle_name, gold.original_spelling(n.full_name, n.std_middle_name)) AS middle,
-           coalesce(n.family_name, gold.original_spelling(n.full_name, n.std_family_name)) AS family
-    FROM pg_temp.gold_winner AS w
-    LEFT JOIN winners AS n USING (global_customer_id)
+), spelled AS (
+    SELECT f.*, s.source_systems, s.primary_source,
+           coalesce(f.given_name, gold.original_spelling(f.full_name, f.std_given_name)) AS given,
+           coalesce(f.middle_name, gold.original_spelling(f.full_name, f.std_middle_name)) AS middle,
+           coalesce(f.family_name, gold.original_spelling(f.full_name, f.std_family_name)) AS family
+    FROM found AS f
     JOIN source_sets AS s USING (source_set)
+    OFFSET 0  -- a fence, or each use of a spelling would find it anew
 )
 SELECT s.global_customer_id,
        coalesce(s.full_name, nullif(concat_ws(' ', s.given, s.middle, s.family), '')) AS canonical_full_name,
@@ -311,11 +360,19 @@ FROM spelled AS s
 
 -- name: add_extras
 -- The further attributes, each by its own rule, with the same order of ties.
-WITH shown AS (
+WITH members AS (
+    SELECT m.global_customer_id, m.record_id, m.source, m.rank, m.recency, m.filled_n, m.extra, m.std_extra
+    FROM pg_temp.gold_member AS m
+    UNION ALL
+    SELECT v.global_customer_id, v.record_id, v.source, 1, 1, v.filled_n, v.extra, v.std_extra
+    FROM pg_temp.gold_touched AS t
+    JOIN gold.survivorship_values AS v USING (global_customer_id)
+    WHERE t.record_n = 1
+), shown AS (
     SELECT m.global_customer_id, m.record_id, m.source, m.rank, m.recency, m.filled_n, x.attribute, x.rule,
            coalesce(m.extra ->> x.attribute, m.std_extra ->> x.attribute) AS value,
            m.std_extra ->> x.attribute AS std_value
-    FROM pg_temp.gold_member AS m
+    FROM members AS m
     CROSS JOIN unnest(CAST(:attributes AS text[]), CAST(:rules AS text[])) AS x (attribute, rule)
     WHERE m.std_extra ->> x.attribute IS NOT NULL
 ), voices AS (

@@ -1,4 +1,4 @@
-"""The records of touched customers, read once for survivorship and for conflicts."""
+"""The records of touched customers of several, read once for survivorship and for conflicts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def sources_in_order(conn: Connection, config: Config) -> list[str]:
     return [*configured, *(source for source in known if source not in configured)]
 
 
-def read(conn: Connection, config: Config, *, everyone: bool) -> list[str]:
+def read(conn: Connection, config: Config) -> list[str]:
     """The order of sources, after the work tables were made for the customers in ``gold_touched``.
 
     These are ``gold_member`` (their records) and ``gold_winner`` (per customer who wins each part
-    and where records disagree). ``everyone`` says that these are all customers there are.
+    and where records disagree). Neither holds customers of one record: nobody disagrees with it.
     """
     drop(conn, "gold_member", "gold_winner")
     sources = sources_in_order(conn, config)
-    conn.execute(query(_FILE, "create_member"), {"sources": sources, "everyone": everyone})
+    conn.execute(query(_FILE, "create_member"), {"sources": sources})
     bulk.execute(conn, "ANALYZE pg_temp.gold_member (global_customer_id)")
     conn.execute(query(_FILE, "create_winner"), survivorship.rule_params(config))
     bulk.execute(conn, "ANALYZE pg_temp.gold_winner (global_customer_id, source_set)")

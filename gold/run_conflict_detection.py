@@ -29,7 +29,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
         members.drop(conn, "gold_touched")
         conn.execute(query(_FILE, "create_looked"), {"touched_id": mark})
         bulk.execute(conn, "ANALYZE pg_temp.gold_touched")
-        members.read(conn, ctx.config, everyone=False)
+        members.read(conn, ctx.config)
     members.drop(conn, "gold_found")
     sources = members.sources_in_order(conn, ctx.config)
     found = conn.execute(query(_FILE, "create_found"), {"sources": sources}).rowcount

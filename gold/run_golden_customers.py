@@ -95,7 +95,7 @@ def _rebuild(
     """The number of changes by type after the touched customers were built anew and brought in."""
     config = ctx.config
     rule_set_id = _register(conn, ctx)
-    sources = members.read(conn, config, everyone=everyone)
+    sources = members.read(conn, config)
     conn.execute(query(_FILE, "create_voted"), survivorship.rule_params(config))
     bulk.execute(conn, "ANALYZE pg_temp.gold_voted (global_customer_id)")
     conn.execute(query(_FILE, "create_golden"), {"sources": sources})

@@ -33,12 +33,12 @@ def test_keys_are_back_behind_the_rows(conn: Connection) -> None:
 
 
 def test_what_breaks_a_key_is_refused_behind_the_rows(conn: Connection) -> None:
+    twice = "SELECT 'golden', n, '{}' FROM generate_series(1, 2) AS n"
     with (
         pytest.raises(IntegrityError),
         conn.begin_nested(),
         first_load(conn, "gold.layer_state"),
     ):
-        twice = "SELECT 'golden', n, '{}' FROM generate_series(1, 2) AS n"
         conn.execute(text(f"INSERT INTO gold.layer_state {twice}"))
     assert conn.execute(text("SELECT count(*) FROM gold.layer_state")).scalar_one() == 0
 
