@@ -56,7 +56,7 @@ def test_two_extracts_become_one_master(tmp_path: Path, services: None, script: 
         ["unified_id", "full_name", "email", "phone", "signup_date", "source_system", "status"],
         ["CUST001", "Maeve O'Dowd", "maeve@example.org", "5550111", "2024-01-09", "CRM+ECOM",
          "inactive"],
-        ["CUST002", "Tom Reyes", "tom@example.org", "N/A", "2024-03-05", "CRM+ECOM", "active"],
+        ["CUST002", "Tomas Reyes", "tom@example.org", "N/A", "2024-03-05", "CRM+ECOM", "active"],
         ["CUST003", "McDonald, Ana", "N/A", "N/A", "2024-04-01", "CRM", "active"],
         ["CUST004", "Li Wen", "li@example.com", "2024561414", "2024-05-01", "CRM", "N/A"],
         ["CUST005", "Zoë Brandt", "N/A", "N/A", "2024-06-07", "ECOM", "active"],
