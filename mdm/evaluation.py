@@ -18,16 +18,24 @@ is 1 without true pairs.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 from sqlalchemy import Connection
 
 from db import bulk
-from db.queries import load
+from db.queries import load, query
 from mdm.errors import MdmError
 from mdm.evaluation_calibration import Calibration, calibrate
-from mdm.evaluation_losses import Losses, Wrong, losses, wrong_pairs
+from mdm.evaluation_losses import (
+    Losses,
+    RuleYield,
+    Wrong,
+    losses,
+    rule_yields,
+    wrong_pairs,
+)
 from mdm.evaluation_pairs import DECISIONS, Groups, ScoredPairs, agreeing, pairs_within
 from mdm.evaluation_truth import Labelled, Truth, align
 
@@ -48,6 +56,7 @@ PAIRS = pl.Schema(
         "probability": pl.Float32(),
         "decision": pl.Enum(DECISIONS),
         "vetoed": pl.Int8(),
+        "rule": pl.Int16(),
     }
 )
 
@@ -99,6 +108,7 @@ class Evaluation:
     losses: Losses
     wrong: Wrong
     calibration: Calibration
+    rules: tuple[RuleYield, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -113,13 +123,15 @@ def evaluate(conn: Connection, truth: Truth) -> Evaluation:
         raise NothingToEvaluate("No record has a customer yet. Run the pipeline first: mdm run")
     labelled = align(truth, crosswalk)
     del crosswalk
-    return measure(labelled, _fetch(conn, "scored_pairs", PAIRS))
+    rules = {row.rule_id: row.name for row in conn.execute(query(_FILE, "rules"))}
+    return measure(labelled, _fetch(conn, "scored_pairs", PAIRS), rules)
 
 
-def measure(labelled: Labelled, pairs: pl.DataFrame) -> Evaluation:
+def measure(labelled: Labelled, pairs: pl.DataFrame, rules: Mapping[int, str]) -> Evaluation:
     """The evaluation of labelled records and scored ``pairs`` of profiles; reads nothing else.
 
-    The columns of ``pairs`` are those of ``PAIRS``, each pair once.
+    The columns of ``pairs`` are those of ``PAIRS``, each pair once; ``rules`` are the names of the
+    blocking rules by number.
     """
     records = labelled.records
     present = records.filter(pl.col("profile").is_not_null())
@@ -145,6 +157,7 @@ def measure(labelled: Labelled, pairs: pl.DataFrame) -> Evaluation:
         losses=lost,
         wrong=wrong_pairs(records, groups, scored),
         calibration=calibrate(records, groups, scored, true),
+        rules=rule_yields(scored, true, rules),
         notes=labelled.notes,
     )
 

@@ -7,5 +7,9 @@ FROM identity.customer_identity_map
 -- Every scored pair of profiles; one row per pair. Each pair that blocking proposed has a score
 -- (an invariant), so a pair that is not here was never proposed.
 SELECT profile_id_l AS l, profile_id_r AS r, match_probability AS probability, decision,
-       is_vetoed::int AS vetoed
+       is_vetoed::int AS vetoed, rule_id AS rule
 FROM staging.identity_match_candidates
+
+-- name: rules
+-- The blocking rules in their order; one row per rule.
+SELECT rule_id, name FROM staging.blocking_rules ORDER BY rule_id

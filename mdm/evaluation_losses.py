@@ -9,7 +9,7 @@ the same). A wrong pair came from records that look the *same* (one profile), fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,31 @@ class Wrong:
     scoring: int
     clustering: int
     examples: dict[str, tuple[Example, ...]]
+
+
+@dataclass(frozen=True)
+class RuleYield:
+    """What one blocking rule cost and bought: pairs that it found first.
+
+    ``pairs`` are scored pairs of profiles, ``true_pairs`` the true pairs of records among them.
+    """
+
+    rule: str
+    pairs: int
+    true_pairs: int
+
+
+def rule_yields(
+    pairs: ScoredPairs, true: Agreeing, names: Mapping[int, str]
+) -> tuple[RuleYield, ...]:
+    """What each rule bought, in the order of the rules; 0 is what closes proposed groups."""
+    paid = np.bincount(pairs.rule, minlength=1)
+    bought = np.bincount(pairs.rule[true.pair], weights=true.weight, minlength=len(paid))
+    return tuple(
+        RuleYield(names.get(rule, "closing groups"), int(paid[rule]), int(bought[rule]))
+        for rule in [*sorted(names), 0]
+        if rule < len(paid) and paid[rule]
+    )
 
 
 def losses(records: pl.DataFrame, groups: Groups, pairs: ScoredPairs, true: Agreeing) -> Losses:

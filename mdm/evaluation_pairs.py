@@ -98,10 +98,11 @@ class ScoredPairs:
     probability: NDArray[np.float32]
     decision: NDArray[np.uint8]
     vetoed: NDArray[np.bool_]
+    rule: NDArray[np.int16]
 
     @classmethod
     def of(cls, pairs: pl.DataFrame, groups: Groups) -> ScoredPairs:
-        """The pairs of the frame (``l``, ``r``, ``probability``, ``decision``, ``vetoed``)."""
+        """The pairs of the frame, whose columns are those of ``mdm.evaluation.PAIRS``."""
         left, known_l = _positions(groups.profiles, pairs["l"])
         right, known_r = _positions(groups.profiles, pairs["r"])
         known = known_l & known_r
@@ -111,6 +112,7 @@ class ScoredPairs:
             pairs["probability"].to_numpy()[known],
             pairs["decision"].to_physical().to_numpy().astype(np.uint8)[known],
             pairs["vetoed"].to_numpy()[known] != 0,
+            pairs["rule"].to_numpy()[known],
         )
 
     def where(self, chosen: NDArray[np.bool_]) -> ScoredPairs:
@@ -121,6 +123,7 @@ class ScoredPairs:
             self.probability[chosen],
             self.decision[chosen],
             self.vetoed[chosen],
+            self.rule[chosen],
         )
 
 

@@ -33,6 +33,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         },
         "lost_examples": _examples(lost.examples),
         "wrong_examples": _examples(wrong.examples),
+        "rules": [asdict(one) for one in evaluation.rules],
         "sweep": [asdict(point) for point in calibration.sweep],
         "reliability": [asdict(row) for row in calibration.reliability],
         "calibration_error": calibration.calibration_error,
@@ -90,6 +91,7 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
             ("clustering", wrong.clustering, "joined through others"),
         )
     )
+    yield from _rule_lines(evaluation)
     yield from _example_lines("Lost in", lost.examples)
     yield from _example_lines("Wrong by", wrong.examples)
     yield from _calibration_lines(evaluation)
@@ -98,6 +100,17 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
 def _steps(steps: Iterable[tuple[str, int, str]]) -> Iterator[str]:
     for name, n, remark in steps:
         yield f"  {name:<14}{n:>8,}   {remark if n or name == 'blocking' else ''}".rstrip()
+
+
+def _rule_lines(evaluation: Evaluation) -> Iterator[str]:
+    if not evaluation.rules:
+        return
+    true_n = evaluation.counts.true_pairs
+    yield ""
+    yield "What each blocking rule found first: scored pairs of profiles, share of all true pairs"
+    for one in evaluation.rules:
+        share = one.true_pairs / true_n if true_n else 0.0
+        yield f"  {one.rule:<22}{one.pairs:>12,}{share:>9.4f}"
 
 
 def _example_lines(title: str, examples: dict[str, tuple[Example, ...]]) -> Iterator[str]:

@@ -35,8 +35,10 @@ class Score(NamedTuple):
     probability: float
     decision: str
     vetoed: bool
+    rule: int = 1
 
 
+RULES = {1: "email", 2: "phone"}
 Scores = dict[tuple[int, int], Score]
 
 
@@ -56,7 +58,7 @@ def measured(records: list[Record], scores: Scores) -> Evaluation:
     )
     rows = [(left, right, *score) for (left, right), score in scores.items()]
     pairs = pl.DataFrame(rows, schema=PAIRS, orient="row")
-    return measure(Labelled(frame, unlabelled_n=0, notes=()), pairs)
+    return measure(Labelled(frame, unlabelled_n=0, notes=()), pairs, RULES)
 
 
 def by_hand(records: list[Record], scores: Scores) -> dict[str, int]:
@@ -108,7 +110,13 @@ def worlds(draw: st.DrawFn) -> tuple[list[Record], Scores]:
         )
     )
     keys = st.tuples(st.integers(0, 6), st.integers(0, 6)).filter(lambda key: key[0] < key[1])
-    score = st.builds(Score, st.floats(0, 1, width=32), st.sampled_from(DECISIONS), st.booleans())
+    score = st.builds(
+        Score,
+        st.floats(0, 1, width=32),
+        st.sampled_from(DECISIONS),
+        st.booleans(),
+        st.integers(0, 2),
+    )
     return records, draw(st.dictionaries(keys, score, max_size=12))
 
 
@@ -136,6 +144,7 @@ def test_counts_equal_looking_at_every_pair(world: tuple[list[Record], Scores]) 
     } == by_hand(records, scores)
     lost_n = lost.ingestion + lost.blocking + lost.scoring + lost.clustering
     assert lost_n == counts.true_pairs - counts.correct_pairs
+    assert sum(one.true_pairs for one in result.rules) == lost.proposed
     for step, n in (("blocking", lost.blocking), ("scoring", lost.scoring)):
         assert bool(lost.examples[step]) == bool(n)
     _check_b_cubed(records, result)
@@ -178,6 +187,20 @@ def _links(a: Record, b: Record, scores: Scores, threshold: float) -> bool:
     assert b.profile is not None
     score = scores.get((min(a.profile, b.profile), max(a.profile, b.profile)))
     return score is not None and not score.vetoed and score.probability >= threshold
+
+
+def test_each_blocking_rule_says_what_it_cost_and_bought() -> None:
+    records = [Record(0, 0, 1), Record(0, 0, 1), Record(0, 1, 2), Record(1, 2, 3)]
+    scores = {
+        (1, 2): Score(0.9, "AUTO_MERGE", False, 2),
+        (1, 3): Score(0.1, "REJECT", False, 2),
+        (2, 3): Score(0.1, "REJECT", False, 0),
+    }
+    rules = measured(records, scores).rules
+    assert [(one.rule, one.pairs, one.true_pairs) for one in rules] == [
+        ("phone", 2, 2),
+        ("closing groups", 1, 0),
+    ]
 
 
 def test_reliability_counts_each_pair_of_profiles_once() -> None:
