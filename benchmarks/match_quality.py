@@ -33,12 +33,12 @@ from mdm import services
 from mdm.config import Config
 from mdm.config import load as load_config
 from mdm.errors import MdmError
+from mdm.extracts.loader import load_file
 from mdm.lake import Lake
 from mdm.progress import silent
 from mdm.services import Endpoints
 from mdm.settings import Settings
 from mdm.warehouse import Warehouse
-from producers.loader import load_file
 
 ROOT = Path(__file__).resolve().parent
 FOLDERS = (ROOT / "data", ROOT.parent.parent / "shared" / "data")

@@ -11,7 +11,8 @@ import orjson
 import pytest
 
 from mdm.config import load
-from producers.extracts import open_extract
+from mdm.extracts.model import Options
+from mdm.extracts.reading import open_extract
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILES: dict[str, dict[str, tuple[str, str | None]]] = {
@@ -22,7 +23,7 @@ FILES: dict[str, dict[str, tuple[str, str | None]]] = {
 
 def records(example: str, source: str) -> list[dict[str, Any]]:
     name, json_path = FILES[example][source]
-    with open_extract(EXAMPLES / example / name, json_path=json_path) as (extract, _):
+    with open_extract(EXAMPLES / example / name, Options(json_path=json_path)) as extract:
         return [orjson.loads(line) for line in extract.lines]
 
 

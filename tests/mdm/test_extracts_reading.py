@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from mdm.errors import BadInput
+from mdm.extracts.loader import load_file
+from mdm.extracts.model import Options
+from mdm.extracts.reading import open_extract
 from mdm.lake import Lake
 from mdm.progress import silent
-from producers.extracts import open_extract
-from producers.loader import load_file
 
 
 def packed(data: bytes) -> bytes:
@@ -22,7 +23,7 @@ def packed(data: bytes) -> bytes:
 
 
 def read(path: Path, json_path: str | None = None) -> tuple[str, list[Any]]:
-    with open_extract(path, json_path=json_path) as (extract, _):
+    with open_extract(path, Options(json_path=json_path)) as extract:
         return extract.description, [json.loads(line) for line in extract.lines]
 
 
@@ -79,7 +80,7 @@ def test_json_lists_are_found(tmp_path: Path, content: Any, path: str | None) ->
 
 def test_json_lines_pass_as_they_are(tmp_path: Path) -> None:
     path = write(tmp_path, "a.jsonl", '\ufeff{"id":1,  "n": 1.50}\r\n\n{"broken\n')
-    with open_extract(path) as (extract, _):
+    with open_extract(path) as extract:
         assert list(extract.lines) == [b'{"id":1,  "n": 1.50}', b'{"broken']
 
 
@@ -128,7 +129,7 @@ def test_a_later_load_sorts_behind_an_earlier_one(tmp_path: Path, lake: Lake) ->
 def test_of_a_damaged_file_nothing_stays_in_the_lake(
     tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producers.loader._OBJECT_BYTES", 1000)
+    monkeypatch.setattr("mdm.extracts.loader._OBJECT_BYTES", 1000)
     path = write(tmp_path, "a.jsonl.gz", packed(b'{"id": 1}\n' * 9999)[:-9])
     with pytest.raises(BadInput):
         load_file(lake, path, source="crm", progress=silent)
