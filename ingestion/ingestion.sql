@@ -1,6 +1,9 @@
 -- name: live_objects
--- The state of the truth per key of one source: one row per key that was read and not superseded.
-SELECT object_key, etag
+-- The state of the truth per key of one source: one row per key that was read and not superseded. It
+-- is due to be read again when a person asked for it or the rules that refused it have changed.
+SELECT object_key, etag, state = 'RETRACTED' AS is_retracted,
+       state <> 'RETRACTED'
+           AND (judge_again OR coalesce(state = 'REJECTED' AND judged_by <> :judged_by, false)) AS is_due
 FROM raw.lake_objects
 WHERE source = :source AND state <> 'SUPERSEDED'
 
@@ -26,9 +29,11 @@ SET watermark = greatest(marks.watermark, excluded.watermark),
 SET LOCAL synchronous_commit = off
 
 -- name: supersede
--- The key came back with other content: what was read of it before no longer counts.
+-- The key came back with other content, or is judged anew: what was read of it no longer counts.
 UPDATE raw.lake_objects
-SET state = 'SUPERSEDED', reason = 'content changed in run ' || :run_id
+SET state = 'SUPERSEDED', judge_again = false,
+    reason = CASE WHEN etag = :etag THEN 'judged again' ELSE 'content changed' END
+             || ' in run ' || :run_id
 WHERE object_key = :object_key AND state <> 'SUPERSEDED'
 
 -- name: number_objects
@@ -41,11 +46,11 @@ FROM generate_series(1, :objects_n)
 -- The ledger row of an object, in the transaction that loads its rows; counts follow.
 INSERT INTO raw.lake_objects
     (object_id, source, object_key, etag, size_bytes, last_modified, object_at, state, rows_n,
-     rejected_n, run_id)
+     rejected_n, run_id, judged_by)
 OVERRIDING SYSTEM VALUE
 VALUES
     (:object_id, :source, :object_key, :etag, :size_bytes, :last_modified, :object_at, 'LOADED', 0,
-     0, :run_id)
+     0, :run_id, :judged_by)
 
 -- name: close_object
 -- The counts and the final state of an object.

@@ -8,10 +8,10 @@ line by line by ``lines.parser``, which is the one place that says what a record
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
+from itertools import chain, compress, repeat
 
 import orjson
 
@@ -34,6 +34,18 @@ class Batch:
     is_deleted: list[bool] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
     rejected: list[tuple[int, bytes, Rejection]] = field(default_factory=list)
+
+    def reject(self, reasons: Mapping[int, Rejection]) -> None:
+        """Make rejected lines of the records at the places that ``reasons`` names."""
+        if not reasons:
+            return
+        self.rejected += [(self.numbers[n], self.payloads[n], why) for n, why in reasons.items()]
+        kept = [place not in reasons for place in range(len(self.numbers))]
+        self.numbers = list(compress(self.numbers, kept))
+        self.ids = list(compress(self.ids, kept))
+        self.event_at = list(compress(self.event_at, kept))
+        self.is_deleted = list(compress(self.is_deleted, kept))
+        self.payloads = list(compress(self.payloads, kept))
 
 
 #: Ids, event times and delete marks of as many records.

@@ -42,6 +42,7 @@ _COMMANDS = {
     "apply": "mdm.commands.plan",
     "retract": "mdm.commands.retract",
     "restore": "mdm.commands.retract",
+    "rejects": "mdm.commands.rejects",
     "runs": "mdm.commands.runs",
     "status": "mdm.commands.status",
     "vacuum": "mdm.commands.vacuum",

@@ -13,7 +13,7 @@ SELECT (SELECT coalesce(sum(rows_n), 0) FROM raw.lake_objects WHERE state = 'LOA
        (SELECT count(*) FROM gold.dim_customers_history) AS versions,
        (SELECT count(*) FROM gold.customer_change_events) AS events,
        (SELECT count(*) FROM gold.steward_review_queue WHERE state = 'OPEN') AS to_review,
-       (SELECT count(*) FROM raw.rejected_lines) AS quarantined_lines,
+       (SELECT count(*) FROM raw.quarantine) AS quarantined_lines,
        (SELECT count(*) FROM raw.lake_objects WHERE state = 'REJECTED') AS refused_objects,
        (SELECT max(plan_id) FROM ops.plans WHERE state = 'WAITING') AS waiting_plan
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Row
 
 from db.queries import query
@@ -10,6 +12,7 @@ from mdm.pipeline import RunReport
 from mdm.warehouse import Warehouse
 
 _FILE = "mdm/summary.sql"
+_REASONS = 5  # of a source, before the rest is added up
 
 
 def summary(warehouse: Warehouse, config: Config, report: RunReport) -> str:
@@ -24,6 +27,7 @@ def summary(warehouse: Warehouse, config: Config, report: RunReport) -> str:
         lines.append(
             f"  came in     {ingestion.rows_out:,} lines, {ingestion.rows_rejected:,} rejected"
         )
+        lines += _arrivals(ingestion.detail)
         for row in refused:
             lines.append(f"              refused {row.object_key}: {row.reason}")
     if (identity := by_name.get("identity")) is not None:
@@ -47,6 +51,25 @@ def summary(warehouse: Warehouse, config: Config, report: RunReport) -> str:
         f"  lake        {scheme}://{warehouse.endpoints.s3_endpoint}/{warehouse.lake.bucket}"
     )
     return "\n".join(lines)
+
+
+def _arrivals(detail: dict[str, Any]) -> list[str]:
+    """Per source why lines were rejected, and what its contract has to say."""
+    lines = []
+    for source, counts in detail.items():
+        reasons = sorted(counts["rejected"].items(), key=lambda item: (-item[1], item[0]))
+        lines += [f"              {n:,} of {source}: {reason}" for reason, n in reasons[:_REASONS]]
+        if rest := sum(n for _, n in reasons[_REASONS:]):
+            lines.append(f"              {rest:,} of {source} for other reasons: mdm rejects list")
+        told = counts.get("contract", {})
+        if "stopped" in told:
+            behind = f"{told['waiting_objects']:,} object(s) wait behind it"
+            lines.append(f"  stopped     {source}, at the object refused below; {behind}")
+        for change, paths in told.get("fields", {}).items():
+            lines.append(f"  drift       {source}: {change} {', '.join(paths[:_REASONS])}")
+        if "overdue_hours" in told:
+            lines.append(f"  overdue     {source}: nothing for {told['overdue_hours']:,} hours")
+    return lines
 
 
 def _identity_line(detail: dict[str, object], totals: Row[tuple[object, ...]]) -> str:

@@ -9,8 +9,9 @@ import click
 import orjson
 
 from mdm.app import App, pass_app, say
+from mdm.contracts import SourcesStopped
 from mdm.phases import PHASES, DemoOptions, Phase, PhaseReport, between
-from mdm.pipeline import Pipeline
+from mdm.pipeline import Pipeline, RunReport
 from mdm.progress import bars
 from mdm.summary import summary
 
@@ -58,6 +59,20 @@ def run_command(
             else:
                 json_path.write_bytes(text + b"\n")
         say(summary(warehouse, app.config, report))
+        stop_if_stopped(report)
+
+
+def stop_if_stopped(report: RunReport) -> None:
+    """Raise SourcesStopped, the end of a run in which contracts stopped sources; else nothing."""
+    stopped = {
+        source: str(counts["contract"]["stopped"])
+        for result in report.phases
+        if result.phase.name == "ingestion"
+        for source, counts in result.report.detail.items()
+        if "stopped" in counts.get("contract", {})
+    }
+    if stopped:
+        raise SourcesStopped(stopped)
 
 
 def tell(phase: Phase, report: PhaseReport | None, seconds: float) -> None:
