@@ -50,27 +50,37 @@ def compare_email(column: Column, left: Codes, right: Codes) -> Levels:
     shorter = np.minimum(table.length[a], table.length[b])
     edits = edit_distances(column, a, b, most=3)
     found = np.full(len(todo), EMAIL_DIFFERENT, dtype=np.int8)
-    found[equal_codes(table.domain[a], table.domain[b])] = EMAIL_DOMAIN
+    same_domain = equal_codes(table.domain[a], table.domain[b])
+    found[same_domain] = EMAIL_DOMAIN
     stems = equal_codes(table.stem[a], table.stem[b])
     found[stems | ((edits <= 3) & (shorter >= 12))] = EMAIL_LOCAL_SIMILAR
-    found[equal_codes(table.local[a], table.local[b])] = EMAIL_LOCAL
-    found[((edits <= 1) & (shorter >= 6)) | ((edits <= 2) & (shorter >= 12))] = EMAIL_TYPO
+    same_local = equal_codes(table.local[a], table.local[b])
+    found[same_local] = EMAIL_LOCAL
+    typo = ((edits <= 1) & (shorter >= 6)) | ((edits <= 2) & (shorter >= 12))
+    # A provider tells people of one name apart by a number or a dot: mary71@ and mary72@, or
+    # ann_lee@ and ann.lee@ of one domain, are two mailboxes rather than a slip.
+    told_apart = (stems & ~same_local) | (same_local & same_domain)
+    found[typo & ~told_apart] = EMAIL_TYPO
     levels[todo] = found
     return levels
 
 
-def made_of_name(
-    emails: Column, email: Codes, names: Column, given: Codes, family: Codes
-) -> tuple[Bools, Bools]:
-    """Whether each local part is made of the person's names, and whether without digits.
+def mailbox_numbers(emails: Column) -> Codes:
+    """A number per equal digits in the local part of each distinct address; -1 without digits."""
+    codes: Codes = emails.derive(
+        "mailbox_number",
+        lambda text: group_codes(_local_parts(text).str.replace_all(r"\D+", "")),
+    )
+    return codes
+
+
+def made_of_name(emails: Column, email: Codes, names: Column, given: Codes, family: Codes) -> Bools:
+    """Whether the letters of each local part are made of the person's names.
 
     The person's names may be absent, the e-mail may not.
     """
     letters = emails.derive(
         "local_letters", lambda text: _local_parts(text).str.replace_all(r"\P{L}+", "")
-    )
-    is_plain = emails.derive(
-        "local_is_plain", lambda text: ~_local_parts(text).str.contains(r"\d").to_numpy()
     )
     compact = names.derive(
         "compact_names", lambda text: text.str.replace_all(" ", "", literal=True)
@@ -83,22 +93,21 @@ def made_of_name(
         }
     )
     first, last = pl.col("first"), pl.col("last")
-    made = people.select(
-        pl.any_horizontal(
-            pl.col("letters") == way
-            for way in (
-                first,
-                last,
-                first + last,
-                last + first,
-                first.str.head(1) + last,
-                first + last.str.head(1),
-                last + first.str.head(1),
-                last.str.head(1) + first,
-            )
+    is_way = pl.any_horizontal(
+        pl.col("letters") == way
+        for way in (
+            first,
+            last,
+            first + last,
+            last + first,
+            first.str.head(1) + last,
+            first + last.str.head(1),
+            last + first.str.head(1),
+            last.str.head(1) + first,
         )
     )
-    return made.to_series().to_numpy(), is_plain[email]
+    made = people.select(is_way & (pl.col("letters") != ""))
+    return made.to_series().to_numpy()
 
 
 PHONE_DIFFERENT, PHONE_TYPO, PHONE_TAIL, PHONE_EXACT = range(4)

@@ -90,10 +90,7 @@ def _compare(
             column.codes,
         )
     for email in simple("email", "email"):
-        same_name = (given_level >= comparisons.NAME_INITIAL) & (
-            family_level >= comparisons.NAME_NICKNAME
-        )
-        _discount_name_in_email(profiles, left, email, same_name)
+        _discount_names_in_email(profiles, left, right, email)
         yield email
     yield from simple("phone", "phone")
     yield from _compare_address(profiles, left, right)
@@ -103,28 +100,37 @@ def _compare(
         yield from simple(name, extra)
 
 
-def _discount_name_in_email(
-    profiles: Profiles, left: NDArray[np.int64], email: Compared, same_name: NDArray[np.bool_]
+def _discount_names_in_email(
+    profiles: Profiles, left: NDArray[np.int64], right: NDArray[np.int64], email: Compared
 ) -> None:
-    """Take back what an address says only because it is made of a name that both have anyway.
+    """Take back what addresses say only because both are made of names, which count already.
 
-    john.smith@a and john.smith@b are no coincidence between two John Smiths (no evidence), and
-    john71@a and john85@a are two different addresses.
+    john.smith@a and john.smith@b are no coincidence between two John Smiths, nor are jon.smith@a
+    and john.smith@a between a Jon and a John (no evidence); john71@a and john85@a are two
+    different addresses. A slip that leaves an address unlike the name is evidence still.
     """
-    levels = email.levels
-    alike = (levels == contacts.EMAIL_LOCAL) | (levels == contacts.EMAIL_LOCAL_SIMILAR)
-    at = np.flatnonzero(alike & same_name)
-    if not at.size or email.column is None:
+    levels, column = email.levels, email.column
+    alike = (levels >= contacts.EMAIL_LOCAL_SIMILAR) & (levels < contacts.EMAIL_EXACT)
+    at = np.flatnonzero(alike)
+    if not at.size or column is None:
         return
-    made, plain = contacts.made_of_name(
-        email.column,
-        email.column.codes[left[at]],
-        profiles.person_names,
-        profiles.given[left[at]],
-        profiles.family[left[at]],
-    )
-    levels[at[made & (levels[at] == contacts.EMAIL_LOCAL_SIMILAR)]] = contacts.EMAIL_DIFFERENT
-    levels[at[made & plain & (levels[at] == contacts.EMAIL_LOCAL)]] = ABSENT
+    made = np.ones(len(at), dtype=bool)
+    for own in (left[at], right[at]):
+        of_one = [
+            contacts.made_of_name(
+                column,
+                column.codes[own],
+                profiles.person_names,
+                profiles.given[person],
+                profiles.family[person],
+            )
+            for person in (left[at], right[at])
+        ]
+        made &= of_one[0] | of_one[1]
+    numbers = contacts.mailbox_numbers(column)
+    number_l, number_r = numbers[column.codes[left[at]]], numbers[column.codes[right[at]]]
+    levels[at[made & (number_l != number_r)]] = contacts.EMAIL_DIFFERENT
+    levels[at[made & (number_l < 0) & (number_r < 0)]] = ABSENT
 
 
 def _compare_address(

@@ -90,6 +90,9 @@ def test_dates(left: str, right: str | None, expected: str | None) -> None:
     [
         ("a.smith@web.de", "a.smith@web.de", "exact"),
         ("a.smith@web.de", "a.smith@wbe.de", "typo"),
+        ("a.smith@web.de", "a.smiht@web.de", "typo"),
+        ("a.smith@web.de", "a_smith@web.de", "local_part"),
+        ("mary71@web.de", "mary72@web.de", "local_part_similar"),
         ("a.smith@web.de", "a.smith@corporation.com", "local_part"),
         ("asmith12@web.de", "asmith99@corporation.com", "local_part_similar"),
         ("a.smith@web.de", "peter@web.de", "same_domain"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from matching.contacts import made_of_name
 from matching.encode import Codes, encode
+from matching.levels import compare
 from matching.names import (
     nickname_groups,
     nickname_numbers,
@@ -17,6 +20,8 @@ from matching.names import (
     phonetic_keys,
     share_nickname,
 )
+from matching.priors import PRIORS
+from matching.profiles import PERSON, Profiles
 
 
 @pytest.mark.parametrize(
@@ -55,20 +60,20 @@ def test_nicknames_are_shared_within_a_group_only() -> None:
 @pytest.mark.parametrize(
     ("email", "given", "family", "expected"),
     [
-        ("john.smith@a.com", "john", "smith", (True, True)),
-        ("jsmith@a.com", "john", "smith", (True, True)),
-        ("smithj+news@a.com", "john", "smith", (True, True)),
-        ("john71@a.com", "john", "smith", (True, False)),
-        ("maryann.lee@a.com", "mary ann", "lee", (True, True)),
-        ("smith@a.com", None, "smith", (True, True)),
-        ("jsmith@a.com", None, "smith", (False, True)),
-        ("12345@a.com", None, "smith", (True, False)),
-        ("captain@a.com", "john", "smith", (False, True)),
-        ("captain@a.com", None, None, (False, True)),
+        ("john.smith@a.com", "john", "smith", True),
+        ("jsmith@a.com", "john", "smith", True),
+        ("smithj+news@a.com", "john", "smith", True),
+        ("john71@a.com", "john", "smith", True),
+        ("maryann.lee@a.com", "mary ann", "lee", True),
+        ("smith@a.com", None, "smith", True),
+        ("jsmith@a.com", None, "smith", False),
+        ("12345@a.com", None, "smith", False),
+        ("captain@a.com", "john", "smith", False),
+        ("captain@a.com", None, None, False),
     ],
 )
 def test_addresses_made_of_the_name(
-    email: str, given: str | None, family: str | None, expected: tuple[bool, bool]
+    email: str, given: str | None, family: str | None, expected: bool
 ) -> None:
     emails = encode(pl.Series([email]))
     names = encode(pl.Series(["someone", given, family], dtype=pl.String))
@@ -76,5 +81,40 @@ def test_addresses_made_of_the_name(
         value: np.array([i], dtype=np.int32) for i, value in enumerate(names.values)
     }
     code[None] = np.array([-1], dtype=np.int32)
-    made, plain = made_of_name(emails, emails.codes, names, code[given], code[family])
-    assert (bool(made[0]), bool(plain[0])) == expected
+    made = made_of_name(emails, emails.codes, names, code[given], code[family])
+    assert bool(made[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        # made of the names that both have: nothing new
+        (("john smith", "john.smith@a.com"), ("john smith", "john.smith@b.org"), None),
+        (("john smith", "john.smith@a.com"), ("john smith", "john_smith@a.com"), None),
+        (("jon smith", "jon.smith@a.com"), ("john smith", "john.smith@a.com"), None),
+        # a number tells two people of one name apart, and is evidence where it is the same
+        (("john smith", "john71@a.com"), ("john smith", "john85@a.com"), "different"),
+        (("john smith", "john.smith@a.com"), ("john smith", "john.smith1@a.com"), "different"),
+        (("john smith", "john71@a.com"), ("john smith", "john71@b.org"), "local_part"),
+        # a slip, or a name nobody would guess, says something
+        (("john smith", "john.smiht@a.com"), ("john smith", "john.smith@a.com"), "typo"),
+        (("john smith", "captain@a.com"), ("john smith", "captain@b.org"), "local_part"),
+        (("john smith", "john.smith@a.com"), ("john smith", "john.smith@a.com"), "exact"),
+    ],
+)
+def test_what_an_address_says_beyond_the_name(
+    profiles_of: Callable[..., Profiles],
+    left: tuple[str, str],
+    right: tuple[str, str],
+    expected: str | None,
+) -> None:
+    people = [
+        dict(zip(("given_name", "family_name"), name.split(), strict=True), email=email)
+        for name, email in (left, right)
+    ]
+    profiles = profiles_of(people)
+    for one, other in ((0, 1), (1, 0)):
+        found = compare(profiles, np.array([one]), np.array([other]), PERSON)
+        (email,) = (each for each in found if each.name == "email")
+        level = int(email.levels[0])
+        assert (PRIORS["email"].levels[level].name if level >= 0 else None) == expected
