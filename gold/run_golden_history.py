@@ -1,8 +1,9 @@
 """Phase 8: SCD2 versions of golden customers.
 
 Reads ``gold.customer_changes`` from its own high-water mark on, and ``gold.dim_customers`` for the
-state the last change of a customer led to; writes ``gold.dim_customers_history``. Several
-changes of one customer that have piled up become several versions, each valid from its own instant.
+state the last change of a customer led to; writes ``gold.dim_customers_history`` and dates
+``gold.customer_lineage_history``. Several changes of one customer that have piled up become several
+versions, each valid from its own instant.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from db.queries import query
 from gold import state
 from mdm.phases import PhaseReport, RunContext
 
-_FILE = "gold/history.sql"
+_FILE, _LINEAGE = "gold/history.sql", "gold/past_lineage.sql"
 _DROP_PENDING = "DROP TABLE IF EXISTS pg_temp.gold_pending"
 
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     """What phase 8 did: changes read, versions opened and closed; nothing when none is pending."""
+    # what phase 7 wrote over, also where no golden value changed by it
+    conn.execute(query(_LINEAGE, "date"), {"as_of": ctx.as_of, "run_id": ctx.run_id})
     before = state.marks(conn, "history")
     mark = before["change_id"] if before else 0
     newest = int(conn.execute(query(_FILE, "last_change")).scalar_one())

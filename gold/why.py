@@ -9,93 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
 from db.queries import query
+from gold import past
+from gold.reasons import AGREES, Sighting, Why, override_of
 from gold.survivorship import PARTS
 from mdm.errors import UsageError
 
 _FILE = "gold/why.sql"
-#: Verdict on a record that holds the winning value too.
-AGREES: Final = "agrees"
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """A value as one source record has it, where that stands, and what became of it."""
-
-    value: str
-    record: str
-    event_at: datetime
-    object_key: str | None
-    line_no: int
-    run_id: int
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Override:
-    """A steward's word on the value."""
-
-    override_id: int
-    action: str
-    steward: str
-    reason: str
-    decided_at: datetime
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change event that set, changed or ended the value, and its run."""
-
-    event_seq: int
-    event_type: str
-    occurred_at: datetime
-    run_id: int
-    command: str | None
-    related_customer_id: UUID | None
-    old_value: str | None
-    new_value: str | None
-
-
-@dataclass(frozen=True)
-class Past:
-    """What the value was at an instant: the version that held it, what set it, what ended it."""
-
-    at: datetime
-    customer_id: UUID
-    version: int | None
-    value: str | None
-    valid_from: datetime | None
-    valid_to: datetime | None
-    override: Override | None
-    set_by: Change | None
-    ended_by: Change | None
-
-
-@dataclass(frozen=True)
-class Why:
-    """Everything behind one golden value of one customer.
-
-    ``customer_id`` is the living customer; ``followed`` says what became of the id that was asked
-    for, where it is another. ``winner`` is the record that the rules chose, also beneath an
-    override; None where no record has a value.
-    """
-
-    asked_for: UUID
-    customer_id: UUID | None
-    followed: str | None
-    attribute: str
-    value: str | None
-    rule: str | None
-    override: Override | None
-    winner: Sighting | None
-    others: tuple[Sighting, ...]
-    set_by: Change | None
-    past: Past | None
 
 
 def why(conn: Connection, customer_id: UUID, attribute: str, *, at: datetime | None = None) -> Why:
@@ -111,7 +36,7 @@ def why(conn: Connection, customer_id: UUID, attribute: str, *, at: datetime | N
     living = {**parameters, "customer_id": found.living_id}
     golden = conn.execute(query(_FILE, "golden"), living).one_or_none()
     winner, others = (None, ()) if golden is None else _sightings(conn, golden, living)
-    changes = _changes(conn, living) if found.living_id else []
+    changes = past.changes(conn, living) if found.living_id else []
     return Why(
         asked_for=customer_id,
         customer_id=found.living_id,
@@ -119,11 +44,11 @@ def why(conn: Connection, customer_id: UUID, attribute: str, *, at: datetime | N
         attribute=parameters["attribute"],
         value=golden.value if golden is not None else None,
         rule=golden.rule if golden is not None else None,
-        override=_override(golden),
+        override=override_of(golden),
         winner=winner,
         others=others,
         set_by=changes[-1] if changes else None,
-        past=None if at is None else _past(conn, customer_id, living, at=at),
+        past=None if at is None else past.past(conn, customer_id, living, at=at),
     )
 
 
@@ -146,12 +71,6 @@ def _followed(asked_for: UUID, found: Row[Any]) -> str | None:
     if found.living_id != asked_for:
         return f"{asked_for} was merged into {found.living_id} {ended}"
     return None
-
-
-def _override(row: Row[Any] | None) -> Override | None:
-    if row is None or row.override_id is None:
-        return None
-    return Override(row.override_id, row.action, row.steward, row.reason, row.decided_at)
 
 
 def _sightings(
@@ -236,38 +155,3 @@ class _Ranking:
 
     def _voices(self, row: Row[Any]) -> int:
         return len({other.source for other in self.rows if other.ballot == row.ballot})
-
-
-def _changes(conn: Connection, parameters: dict[str, Any]) -> list[Change]:
-    return [Change(**row._asdict()) for row in conn.execute(query(_FILE, "changes"), parameters)]
-
-
-def _past(conn: Connection, asked_for: UUID, living: dict[str, Any], *, at: datetime) -> Past:
-    """The value at ``at``: of the id that was asked for if it lived then, else of its survivor."""
-    for customer_id in dict.fromkeys((asked_for, living["customer_id"] or asked_for)):
-        own = {**living, "customer_id": customer_id, "at": at}
-        version = conn.execute(query(_FILE, "version_at"), own).one_or_none()
-        changes = _changes(conn, own)
-        if version is not None:
-            break
-    before = [change for change in changes if change.occurred_at <= at]
-    after = [change for change in changes if change.occurred_at > at]
-    override = None
-    if version is not None:
-        moment = {**own, "moment": version.valid_from, "run_id": version.run_id}
-        override = conn.execute(query(_FILE, "override_at"), moment).one_or_none()
-        if override is not None and (
-            override.action == "REVOKE" or override.value != version.value
-        ):
-            override = None
-    return Past(
-        at=at,
-        customer_id=customer_id,
-        version=version.version if version is not None else None,
-        value=version.value if version is not None else None,
-        valid_from=version.valid_from if version is not None else None,
-        valid_to=version.valid_to if version is not None else None,
-        override=_override(override),
-        set_by=before[-1] if before else None,
-        ended_by=after[0] if after else None,
-    )

@@ -10,7 +10,8 @@ from uuid import UUID
 import click
 import orjson
 
-from gold.why import AGREES, Change, Override, Past, Sighting, Why, why
+from gold.reasons import AGREES, Change, Override, Past, Sighting, Why
+from gold.why import why
 from mdm.app import App, pass_app
 from mdm.errors import UsageError
 
@@ -92,6 +93,9 @@ def _past(past: Past) -> Iterator[str]:
         yield f"  version   {past.version}, valid from {past.valid_from:%F %T} UTC to {until}"
     if past.override is not None:
         yield f"  override  {_override(past.override)}"
+    if past.winner is not None:
+        yield f"  rule      {past.rule}"
+        yield f"  record    {_sighting(past.winner)}"
     if past.set_by is not None and past.version is not None:
         yield f"  set by    {_change(past.set_by)}"
     if past.ended_by is not None:
@@ -111,6 +115,8 @@ def _override(override: Override) -> str:
 
 
 def _sighting(one: Sighting) -> str:
+    if one.event_at is None:
+        return f"{one.record}, on a line that is no longer kept"
     place = f"{one.object_key} line {one.line_no}" if one.object_key else "the lake"
     return f"{one.record} as of {one.event_at:%F %T} UTC, {place}, staged by run {one.run_id}"
 
