@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from staging import one_line, vocabulary
+from staging import countries, one_line, vocabulary
 from staging.text import fold, to_ascii
 
 
@@ -122,7 +122,7 @@ def standardise_country(value: str | None) -> str | None:
     A name that is not known still equals itself; it is in lower case, codes are in upper case.
     """
     folded = fold(value)
-    return None if folded is None else vocabulary.countries().get(folded, folded)
+    return None if folded is None else countries.code(folded) or folded
 
 
 @lru_cache(maxsize=1 << 15)

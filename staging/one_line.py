@@ -13,7 +13,7 @@ step removes one part at most once:
 import re
 from dataclasses import dataclass
 
-from staging import vocabulary
+from staging import countries, vocabulary
 from staging.text import fold
 
 _UK = r"[A-Za-z]{1,2}\d[A-Za-z\d]?\s?\d[A-Za-z]{2}"
@@ -177,7 +177,7 @@ def _take_city_behind_street_type(line: Line, last: str) -> None:
 
 def _is_country(folded: str | None) -> bool:
     """True for a country's name; of the two-letter codes only "UK" is clear inside a line."""
-    return folded in vocabulary.countries() and (len(folded or "") > 2 or folded == "uk")
+    return folded in countries.names() and (len(folded or "") > 2 or folded == "uk")
 
 
 def _is_unit(text: str) -> bool:

@@ -33,6 +33,7 @@ _REASON = "reason"
 RECORD_COLUMNS = (*ATTRIBUTES, "extra", *(f"std_{name}" for name in STANDARD), "std_extra")
 
 _SHORTEST_TAX_ID = 4
+_CODE = "^[A-Z]{2}$"
 # What a clean value never holds: outer or double white space, or anything beyond printable ASCII;
 # a "[" in front may be a JSON list.
 _UNCLEAN = r"^[\s\[]|\s$|\s\s|[^\x20-\x7e]"
@@ -130,13 +131,14 @@ class Standardiser:
 
     def _cleaned(self, column: pl.Series) -> pl.Series:
         """`column` in its own spelling, without stray white space and invisible characters."""
-        unclean = column.filter(column.str.contains(_UNCLEAN)).unique()
-        if unclean.is_empty():
+        places = column.str.contains(_UNCLEAN).arg_true()
+        if places.is_empty():
             return column
-        cleaned = [clean(_flat(value)) for value in unclean]
-        return column.replace_strict(
-            unclean, pl.Series(cleaned, dtype=pl.String), default=column, return_dtype=pl.String
-        )
+        unclean = column[places]
+        distinct = unclean.unique()
+        cleaned = pl.Series([clean(_flat(value)) for value in distinct], dtype=pl.String)
+        new = unclean.replace_strict(distinct, cleaned, return_dtype=pl.String)
+        return column.scatter(places, new)
 
     def _without_placeholders(self, column: pl.Series) -> pl.Series:
         """`column` with null where it says nothing; the placeholders and filled values counted."""
@@ -144,7 +146,7 @@ class Standardiser:
         filled = len(column) - column.null_count()
         if filled:
             self.counts[name, "filled"] += filled
-        found = self._placeholders.among(name, column.unique().drop_nulls())
+        found = self._placeholders.among(name, column)
         if not found:
             return column
         is_placeholder = column.is_in(found).fill_null(False)
@@ -196,6 +198,8 @@ class Standardiser:
         for name, output in group.standard.items():
             lost = known[name].is_not_null() & found[output].is_null()
             self.counts[name, "nothing_left"] += _true_n(lost)
+        if "country" in group.inputs:
+            self.counts["country", "unknown"] += _true_n(~found["country"].str.contains(_CODE))
         if "street" in group.inputs:
             for name in ADDRESS:
                 moved = found[name].is_not_null()

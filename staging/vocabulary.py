@@ -1,6 +1,6 @@
 """The word lists in `staging/data`, read once.
 
-They are data, so that a person who misses a title, a street word or a country adds a line to a
+They are data, so that a person who misses a title or a street word adds a line to a
 text file and the tests say whether anything else moved.
 """
 
@@ -22,16 +22,6 @@ def words(name: str) -> Mapping[str, Any]:
 def word_set(name: str, key: str) -> frozenset[str]:
     """The list `key` of `staging/data/<name>.toml` as a set."""
     return frozenset(words(name)[key])
-
-
-@cache
-def countries() -> Mapping[str, str]:
-    """ISO 3166 alpha-2 code by folded name, variant, alpha-2 or alpha-3 code."""
-    found = {}
-    for row in csv.DictReader(_read("countries.csv").splitlines()):
-        for name in (row["alpha2"].lower(), row["alpha3"].lower(), *row["names"].split("|")):
-            found[name] = row["alpha2"]
-    return found
 
 
 @cache
