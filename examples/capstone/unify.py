@@ -34,7 +34,7 @@ DUPLICATES = ["kept_id", "removed_ids", "match_reason", "removed_sources"]
 NOTHING = "N/A"
 _REASONS = ("email", "phone", "name")
 # A capital inside a word that begins with one is meant: McDonald, DeVito.
-_MEANT = re.compile(r"[A-Z][a-z]+[A-Z][a-z]+")
+_MEANT = re.compile(r"[A-Z][a-z]+[A-Z][a-z]+,?")
 
 
 class Failed(Exception):
