@@ -24,6 +24,7 @@ _PARTITION_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 #: Tables of schema raw that are not a source's.
 _TAKEN = (
+    "extract_cursors",
     "lake_objects",
     "object_decisions",
     "object_fields",
