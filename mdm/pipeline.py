@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
-import psycopg2
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
-from db.engine import is_lost, is_transient
-from mdm import check, plan, retry
+from db.engine import is_transient
+from mdm import check, plan, resume, retry
 from mdm.config import Config
-from mdm.errors import MdmError, PhaseFailed, PublishHeld, ServiceDown
+from mdm.errors import PublishHeld, ServiceDown
 from mdm.phases import PHASES, DemoOptions, Phase, PhaseReport, Progress, RunContext
 from mdm.plan import Plan
 from mdm.progress import silent
@@ -187,7 +185,7 @@ class Pipeline:
 
         def go_on() -> None:
             if work.retries.total():
-                with _telling(work.next[0], run):
+                with resume.telling(work.next[0], run):
                     work.done = min(work.done, _resume_at(ledger, work, run))
             while work.done < len(work.units):
                 unit = work.next
@@ -218,7 +216,7 @@ class Pipeline:
     @contextlib.contextmanager
     def _unit(self, unit: tuple[Phase, ...], run: Run) -> Iterator[Connection]:
         """A connection for phases that share a transaction, committed when they are done."""
-        with _telling(unit[0], run), self.warehouse.engine.connect() as conn:
+        with resume.telling(unit[0], run), self.warehouse.engine.connect() as conn:
             try:
                 yield conn
                 conn.commit()
@@ -239,17 +237,32 @@ class Pipeline:
     ) -> None:
         """One transaction: a reader sees the old customers, history and events, or the new ones."""
         before = plan.last_event(conn)
-        together = work.next
-        results = [self._phase(ledger, run, work, phase, conn, context) for phase in together]
-        changed = any(r.report.rows_out for r in results if r.phase.publishes)
-        if check.is_due(together):
-            work.findings = check.hold(conn, changed=changed)
+        try:
+            self._work_out(ledger, run, work, conn, context)
+        except PublishHeld as held:
+            # A phase would not go on by itself (a source that lost its records). What its data
+            # would lead to is what a person needs to see.
+            if not check.is_due(work.next):
+                raise
+            conn.rollback()
+            self._work_out(ledger, run, work, conn, replace(context, guarded=False))
+            self._wait(conn, run, held.reasons, after_seq=before)
         if rehearse:
             work.plan_id = self._save_plan(conn, run, after_seq=before)
         elif planned is not None:
             plan.must_match(conn, planned, after_seq=before)
         elif context.guarded:
             self._hold_back(conn, run, after_seq=before)
+
+    def _work_out(
+        self, ledger: RunLedger, run: Run, work: _Work, conn: Connection, context: RunContext
+    ) -> None:
+        """The phases that publish, and what the invariants say of the outcome."""
+        together = work.next
+        results = [self._phase(ledger, run, work, phase, conn, context) for phase in together]
+        changed = any(r.report.rows_out for r in results if r.phase.publishes)
+        if check.is_due(together):
+            work.findings = check.hold(conn, changed=changed)
 
     def _save_plan(
         self, conn: Connection, run: Run, *, after_seq: int, reasons: Sequence[str] = ()
@@ -275,11 +288,16 @@ class Pipeline:
             return
         reasons = plan.exceeded(plan.difference(conn, after_seq), self.config.publish)
         if reasons:
-            plan_id = self._save_plan(conn, run, after_seq=after_seq, reasons=reasons)
-            raise PublishHeld(
-                reasons,
-                hint=f"It waits as plan {plan_id}: mdm plan show {plan_id}, mdm apply {plan_id}.",
-            )
+            self._wait(conn, run, reasons, after_seq=after_seq)
+
+    def _wait(
+        self, conn: Connection, run: Run, reasons: Sequence[str], *, after_seq: int
+    ) -> NoReturn:
+        plan_id = self._save_plan(conn, run, after_seq=after_seq, reasons=reasons)
+        raise PublishHeld(
+            reasons,
+            hint=f"It waits as plan {plan_id}: mdm plan show {plan_id}, mdm apply {plan_id}.",
+        )
 
     def _phase(
         self,
@@ -294,7 +312,7 @@ class Pipeline:
         self.listener(phase, None, 0.0)
         started_at, started = datetime.now(UTC), time.monotonic()
         repeated_before = self.warehouse.lake.retries
-        with _telling(phase, run):
+        with resume.telling(phase, run):
             report = phase.load()(conn, context)
         seconds = time.monotonic() - started + work.extra
         work.extra = 0.0
@@ -353,33 +371,3 @@ def _resume_at(ledger: RunLedger, work: _Work, run: Run) -> int:
         hint="It answers again now. What this run had not finished was rolled back: mdm run.",
         reason=f"restarted during run {run.run_id}",
     )
-
-
-@contextlib.contextmanager
-def _telling(phase: Phase, run: Run) -> Iterator[None]:
-    """Turns what the database driver says into what happened, what is left and what to do."""
-    left = (
-        "Nothing of this run was published; what was loaded stays. Run again to go on."
-        if phase.publishes
-        else "What this phase had not finished was rolled back. Run again to go on."
-    )
-    try:
-        yield
-    except MdmError:
-        raise
-    except (DBAPIError, psycopg2.Error) as error:
-        if is_lost(error):
-            raise ServiceDown(
-                "PostgreSQL",
-                address="the address it had",
-                hint=f"Start it with `mdm services up`. {left}",
-                reason=f"connection lost in phase {phase.name}",
-            ) from error
-        raise PhaseFailed(
-            phase.name, run_id=run.run_id, problem=_first_line(error), left=left
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    told = error.orig if isinstance(error, DBAPIError) else error
-    return (str(told).strip().splitlines() or [type(told).__name__])[0].rstrip(".")

@@ -3,14 +3,19 @@
 SELECT coalesce(max(event_seq), 0) FROM gold.customer_change_events
 
 -- name: counts
--- One row: what the run of this transaction changes, beside what stood before it.
+-- One row: what the run of this transaction changes, beside what stood before it. The largest is that
+-- of the customers whose records it has linked anew: one that a person let pass is not held again.
 SELECT count(*) FILTER (WHERE events.event_type = 'INSERT') AS inserted_n,
        count(*) FILTER (WHERE events.event_type = 'UPDATE') AS updated_n,
        count(*) FILTER (WHERE events.event_type = 'MERGE') AS merged_n,
        count(*) FILTER (WHERE events.event_type = 'SPLIT') AS split_n,
        count(*) FILTER (WHERE events.event_type = 'DELETE') AS deleted_n,
        (SELECT count(*) FROM gold.dim_customers) AS customers_n,
-       (SELECT coalesce(max(record_count), 0) FROM gold.dim_customers) AS largest_n
+       (SELECT coalesce(max(touched.record_count), 0)
+        FROM gold.dim_customers AS touched
+        WHERE touched.global_customer_id IN (
+            SELECT map.global_customer_id FROM identity.customer_identity_map AS map
+            WHERE map.run_id = (SELECT max(runs.run_id) FROM ops.runs AS runs))) AS largest_n
 FROM gold.customer_change_events AS events
 WHERE events.event_seq > :after_seq
 

@@ -1,10 +1,18 @@
-"""Where a run that failed stopped, and what the next one does about it."""
+"""Where a run that failed stopped, what of it stands, and what the next one does about it."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from decimal import Decimal
 
-from mdm.phases import PHASES
+import psycopg2
+from sqlalchemy.exc import DBAPIError
+
+from db.engine import is_lost
+from mdm.errors import MdmError, PhaseFailed, ServiceDown
+from mdm.phases import PHASES, Phase
+from mdm.runs import Run
 
 
 def told(finished: Decimal | None) -> str:
@@ -24,3 +32,44 @@ def told(finished: Decimal | None) -> str:
         f"stopped {stopped}; kept: everything up to {kept[-1].name}; "
         f"the next run goes on with {redone}"
     )
+
+
+def left(phase: Phase) -> str:
+    """What a run leaves behind that stops in ``phase``, and how to go on, in two sentences."""
+    kept = [p for p in PHASES if p.position < phase.position and not p.publishes]
+    undone = (
+        "Nothing of this run was published"
+        if phase.publishes
+        else "What this phase had not finished was rolled back"
+    )
+    stands = f"; kept: everything up to {kept[-1].name}" if kept else ""
+    first = "identity" if phase.publishes else phase.name
+    return f"{undone}{stands}. `mdm run` goes on with {first}."
+
+
+@contextlib.contextmanager
+def telling(phase: Phase, run: Run) -> Iterator[None]:
+    """Turns what the database driver says into what happened, what is left and what to do.
+
+    Raises ServiceDown for a lost connection and PhaseFailed for everything else it is told.
+    """
+    try:
+        yield
+    except MdmError:
+        raise
+    except (DBAPIError, psycopg2.Error) as error:
+        if is_lost(error):
+            raise ServiceDown(
+                "PostgreSQL",
+                address="the address it had",
+                hint=f"Start it with `mdm services up`. {left(phase)}",
+                reason=f"connection lost in phase {phase.name}",
+            ) from error
+        raise PhaseFailed(
+            phase.name, run_id=run.run_id, problem=_first_line(error), left=left(phase)
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    told = error.orig if isinstance(error, DBAPIError) else error
+    return (str(told).strip().splitlines() or [type(told).__name__])[0].rstrip(".")

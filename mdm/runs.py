@@ -6,7 +6,7 @@ import contextlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import DBAPIError
 
 from db.engine import is_lost
@@ -139,6 +139,21 @@ class RunLedger:
                     "report": None if report is None else dumps(report),
                 },
             )
+
+
+def listed(conn: Connection, *, limit: int = 1, run_id: int | None = None) -> Sequence[Row[Any]]:
+    """The newest runs, or the one asked for, with state, error, time and last finished phase.
+
+    The state is that of ``ops.runs``, or DIED where a process ended before it could say so.
+    """
+    wanted = {"key": _LOCK_KEY, "limit": limit, "run_id": run_id}
+    return conn.execute(query(_FILE, "list"), wanted).all()
+
+
+def report(conn: Connection, run_id: int) -> dict[str, Any]:
+    """The report of a run that is on record; of one that is not done, what it has finished."""
+    found: dict[str, Any] = conn.execute(query(_FILE, "report"), {"run_id": run_id}).scalar_one()
+    return found
 
 
 def dumps(document: Any) -> str:

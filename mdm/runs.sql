@@ -63,8 +63,17 @@ ORDER BY run_id DESC
 LIMIT 1
 
 -- name: list
--- The newest runs, each with the position of the last phase it finished (NULL: none).
-SELECT runs.run_id, runs.state, runs.started_at, runs.finished_at - runs.started_at AS took,
+-- The newest runs, each with the position of the last phase it finished (NULL: none). A run that says
+-- RUNNING while nobody holds the lock DIED without a word; the next run puts that on record.
+SELECT runs.run_id,
+       CASE WHEN runs.state = 'RUNNING' AND NOT EXISTS (
+                SELECT FROM pg_catalog.pg_locks AS locks
+                WHERE locks.locktype = 'advisory' AND locks.granted AND locks.classid = 0
+                  AND locks.objid = :key
+                  AND locks.database = (SELECT oid FROM pg_catalog.pg_database
+                                        WHERE datname = current_database()))
+            THEN 'DIED' ELSE runs.state END AS state,
+       runs.started_at, runs.finished_at - runs.started_at AS took,
        runs.command, runs.error, done.position AS finished_position,
        coalesce(done.retries_n, 0) AS retries_n
 FROM ops.runs AS runs
@@ -74,13 +83,24 @@ LEFT JOIN LATERAL (
                + coalesce(CAST(phases.detail ->> 'lake_retries' AS bigint), 0)) AS retries_n
     FROM ops.phase_runs AS phases
     WHERE phases.run_id = runs.run_id) AS done ON true
+WHERE CAST(:run_id AS bigint) IS NULL OR runs.run_id = :run_id
 ORDER BY runs.run_id DESC
 LIMIT :limit
 
--- name: show
--- One run with its report (only a run that is DONE has one) and the last phase it finished.
-SELECT runs.run_id, runs.state, runs.error, runs.report,
-       (SELECT max(phases.position) FROM ops.phase_runs AS phases
-        WHERE phases.run_id = runs.run_id) AS finished_position
+-- name: report
+-- The report of a run: its own where it is DONE, else the phases it finished, as they are on record.
+SELECT coalesce(runs.report, jsonb_build_object(
+    'run_id', runs.run_id,
+    'error', runs.error,
+    'phases', coalesce((
+        SELECT jsonb_agg(jsonb_build_object(
+                   'name', phases.phase, 'phase', CAST(phases.position AS text),
+                   'seconds', round(CAST(phases.seconds AS numeric), 3), 'rows_in', phases.rows_in,
+                   'rows_out', phases.rows_out, 'rows_rejected', phases.rows_rejected,
+                   'retries', coalesce(CAST(phases.detail ->> 'retries' AS bigint), 0),
+                   'lake_retries', coalesce(CAST(phases.detail ->> 'lake_retries' AS bigint), 0),
+                   'detail', phases.detail) ORDER BY phases.position)
+        FROM ops.phase_runs AS phases
+        WHERE phases.run_id = runs.run_id), '[]')))
 FROM ops.runs AS runs
 WHERE runs.run_id = :run_id
