@@ -22,6 +22,18 @@ SELECT coalesce((SELECT string_agg(concat_ws(':', v.layer, v.change_seq, v.run_i
 -- The one row of what the last resolution consumed; none before the first.
 SELECT c.change_seq, c.decision_id, c.layers, c.signature, c.rules FROM identity.consumption AS c;
 
+-- name: has_seen_all_pairs
+-- Whether a resolution has followed the last scoring of all pairs: then what is rescored since is
+-- known by profile.
+SELECT EXISTS (SELECT FROM identity.consumption AS c
+               JOIN staging.matching_state AS m ON m.run_id <= c.run_id);
+
+-- name: rescored
+-- The profiles whose scored pairs are not those of the last resolution.
+SELECT DISTINCT r.profile_id
+FROM staging.rescored_profiles AS r
+JOIN identity.consumption AS c ON r.run_id > c.run_id;
+
 -- name: create_own_nodes
 -- One row per record that is a node of its own instead of standing behind its profile.
 -- A judged record, because a steward speaks of records: father and son may have equal data. It is

@@ -102,7 +102,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     if state.is_unchanged and not ctx.full:
         return _unchanged()
     only_words = state.layers == state.consumed_layers and bool(state.layers)
-    return resolve(conn, ctx, state, rescored=_NONE if only_words else None)
+    return resolve(conn, ctx, state, rescored=_NONE if only_words else _rescored(conn))
 
 
 def resolve(
@@ -153,6 +153,14 @@ def resolve(
             conn.execute(query(_PUBLISH, "analyze_published"))
         bar.update()
     return report
+
+
+def _rescored(conn: Connection) -> Ints | None:
+    """The profiles whose scored pairs changed since the last resolution; None where any may."""
+    if not conn.execute(query(_GRAPH, "has_seen_all_pairs")).scalar_one():
+        return None
+    rows = conn.execute(query(_GRAPH, "rescored")).scalars().all()
+    return np.array(rows, dtype=np.int64)
 
 
 def read_state(conn: Connection, ctx: RunContext) -> State:

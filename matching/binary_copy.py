@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 
 from db import bulk
 
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
 
 Field = tuple[str, str, Any]
 """Name, numpy kind (empty: the values come in wire format), and the values or one for all rows."""
@@ -29,7 +29,7 @@ def write(conn: Connection, table: tuple[str, str], fields: Sequence[Field], row
     for name, _, values in fields:
         rows[f"{name}_size"] = rows.dtype[name].itemsize
         rows[name] = values
-    data = io.BytesIO(b"".join((_HEADER, rows.tobytes(), _TRAILER)))
+    data = io.BytesIO(b"".join((HEADER, rows.tobytes(), TRAILER)))
     columns = [name for name, _, _ in fields]
     return bulk.copy_in(conn, table, columns, data, options="FORMAT binary")
 
@@ -42,10 +42,10 @@ def read(conn: Connection, select: str, kinds: Sequence[tuple[str, str]]) -> NDA
     sink = io.BytesIO()
     bulk.copy_out(conn, select, sink, options="FORMAT binary")
     row = _row([(name, kind, None) for name, kind in kinds])
-    size = sink.getbuffer().nbytes - len(_HEADER) - len(_TRAILER)
+    size = sink.getbuffer().nbytes - len(HEADER) - len(TRAILER)
     if size % row.itemsize:
         raise ValueError(f"rows of {row.itemsize} bytes expected, {size} bytes found")
-    return np.frombuffer(sink.getbuffer(), row, size // row.itemsize, len(_HEADER))
+    return np.frombuffer(sink.getbuffer(), row, size // row.itemsize, len(HEADER))
 
 
 def _row(fields: Sequence[Field]) -> np.dtype[Any]:

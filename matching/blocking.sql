@@ -40,15 +40,91 @@ WHERE r.value IS NOT NULL
 
 -- name: clear
 -- Empty the outcome of the last blocking.
-TRUNCATE staging.blocking_rules, staging.oversized_blocks,
-    staging.identity_match_candidates_blocked;
+TRUNCATE staging.blocking_rules, staging.oversized_blocks, staging.blocking_state,
+    staging.blocked_pair_changes, staging.identity_match_candidates_blocked;
 
 -- name: consumed
 -- One row: what blocking would work on now, and what it last worked on.
 SELECT greatest((SELECT max(p.change_seq) FROM staging.profiles AS p),
                 (SELECT max(r.change_seq) FROM staging.retired_profiles AS r), 0) AS change_seq,
-       (SELECT concat(v.change_seq, ' ', v.config_hash) FROM staging.volatile_marker AS v
-        WHERE v.layer = 'blocking') AS marker;
+       v.change_seq AS consumed_seq, v.config_hash
+FROM (SELECT) AS one_row
+LEFT JOIN staging.volatile_marker AS v ON v.layer = 'blocking';
+
+-- name: state
+-- The one row of what the last blocking left to build on, with the rules it used.
+SELECT s.largest_block,
+       ARRAY(SELECT r.rule_id FROM staging.blocking_rules AS r ORDER BY r.rule_id) AS rule_ids
+FROM staging.blocking_state AS s;
+
+-- name: size_of_delta
+-- One row: how many profiles came and went behind :consumed_seq, and the largest id of any.
+SELECT (SELECT count(*) FROM staging.profiles AS p WHERE p.change_seq > :consumed_seq) AS new_n,
+       (SELECT count(*) FROM staging.retired_profiles AS r
+        WHERE r.change_seq > :consumed_seq AND r.change_seq <= :change_seq) AS retired_n,
+       greatest((SELECT max(p.profile_id) FROM staging.profiles AS p),
+                (SELECT max(r.profile_id) FROM staging.retired_profiles AS r)) AS last_profile_id;
+
+-- name: retired
+-- The profiles that were retired behind one change number, until another.
+SELECT r.profile_id FROM staging.retired_profiles AS r
+WHERE r.change_seq > :behind AND r.change_seq <= :until;
+
+-- name: create_new_profiles
+-- The profiles that no blocking has seen, for the queries of the rules.
+CREATE TEMPORARY TABLE new_profiles ON COMMIT DROP AS
+SELECT p.* FROM staging.profiles AS p WHERE p.change_seq > :consumed;
+
+-- name: drop_new_profiles
+-- Two runs may share a transaction.
+DROP TABLE pg_temp.new_profiles;
+
+-- name: drop_pair_index
+-- An index made after its rows costs a fraction of one kept up to date.
+DROP INDEX staging.identity_match_candidates_blocked_l;
+
+-- name: create_pair_index
+-- By it a night finds the pairs that go.
+CREATE INDEX identity_match_candidates_blocked_l
+    ON staging.identity_match_candidates_blocked (profile_id_l);
+
+-- name: analyse_pairs
+-- Tell the planner how many there are.
+ANALYZE staging.identity_match_candidates_blocked (profile_id_l, profile_id_r);
+
+-- name: next_generation
+-- The number of a whole blocking.
+SELECT nextval('staging.change_seq');
+
+-- name: write_state
+-- What the next blocking builds on.
+INSERT INTO staging.blocking_state AS state (generation, largest_block, pair_budget)
+VALUES (coalesce(:generation, (SELECT s.generation FROM staging.blocking_state AS s)),
+        :largest_block, :pair_budget)
+ON CONFLICT (only_row) DO UPDATE SET generation = excluded.generation,
+    largest_block = excluded.largest_block, pair_budget = excluded.pair_budget;
+
+-- name: create_left_pairs
+-- One row per candidate pair that goes or gets another rule; filled by COPY.
+CREATE TEMPORARY TABLE left_pairs
+    (profile_id_l bigint NOT NULL, profile_id_r bigint NOT NULL) ON COMMIT DROP;
+
+-- name: delete_left_pairs
+-- These pairs are no candidates any more, or come again with another rule.
+ANALYZE pg_temp.left_pairs;
+DELETE FROM staging.identity_match_candidates_blocked AS b
+USING pg_temp.left_pairs AS g
+WHERE b.profile_id_l = g.profile_id_l AND b.profile_id_r = g.profile_id_r;
+
+-- name: drop_left_pairs
+-- Two runs may share a transaction.
+DROP TABLE pg_temp.left_pairs;
+
+-- name: forget_followed_changes
+-- Drop from the log of changes what matching has followed.
+DELETE FROM staging.blocked_pair_changes AS c
+USING staging.volatile_marker AS v
+WHERE v.layer = 'matching' AND c.change_seq <= v.change_seq;
 
 -- name: mark
 -- Say what blocking has worked on.
@@ -57,10 +133,27 @@ VALUES ('blocking', :change_seq, :run_id, :config_hash)
 ON CONFLICT (layer) DO UPDATE SET change_seq = excluded.change_seq, run_id = excluded.run_id,
     config_hash = excluded.config_hash;
 
+-- name: select_rules
+-- One row per rule in use, as counted when it was last used.
+SELECT r.rule_id, r.name, r.keys_n, r.new_pairs_n, r.blocks_by_size
+FROM staging.blocking_rules AS r
+ORDER BY r.rule_id;
+
+-- name: clear_rules
+-- Make room for the present counts.
+DELETE FROM staging.blocking_rules;
+
 -- name: insert_rules
 -- One row per rule: its keys, blocks, pairs, and the pairs that no earlier rule found.
-INSERT INTO staging.blocking_rules (rule_id, name, keys_n, blocks_n, pairs_n, new_pairs_n)
-VALUES (:rule_id, :name, :keys_n, :blocks_n, :pairs_n, :new_pairs_n);
+INSERT INTO staging.blocking_rules
+    (rule_id, name, keys_n, blocks_n, pairs_n, new_pairs_n, blocks_by_size)
+VALUES (:rule_id, :name, :keys_n, :blocks_n, :pairs_n, :new_pairs_n, :blocks_by_size);
+
+-- name: delete_oversized
+-- Forget what was done about blocks that have changed.
+DELETE FROM staging.oversized_blocks AS o
+USING unnest(CAST(:keys AS bigint[])) AS touched (key)
+WHERE o.rule_id = :rule_id AND o.key = touched.key;
 
 -- name: insert_oversized
 -- One row per block over the cap (refined by further attributes) or over the budget (left out). A

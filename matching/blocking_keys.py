@@ -11,10 +11,19 @@ from mdm.config import Config
 _RULES = "matching/blocking_rules.sql"
 
 
-def key_query(conn: Connection, config: Config, rule_id: int, name: str) -> str:
-    """A SELECT of ``profile_id, rule_id, key`` with its parameters filled in, as COPY asks for."""
+ALL_PROFILES = "staging.profiles"
+NEW_PROFILES = "pg_temp.new_profiles"
+
+
+def key_query(
+    conn: Connection, config: Config, rule_id: int, name: str, *, of: str = ALL_PROFILES
+) -> str:
+    """A SELECT of ``profile_id, rule_id, key`` with its parameters filled in, as COPY asks for.
+
+    ``of`` names the table of profiles: one of the two above.
+    """
     lines = (line for line in load(_RULES)[name].splitlines() if not line.startswith("--"))
-    body = "\n".join(lines)
+    body = "\n".join(lines).replace(":profiles", of)
     for parameter in ("rule_id", "identifiers"):
         body = body.replace(f":{parameter}", f"%({parameter})s")
     identifiers = [name for name, one in config.attributes.items() if one.type == "identifier"]

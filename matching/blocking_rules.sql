@@ -6,39 +6,39 @@
 -- name: tax_id
 -- Same tax id.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id, hashtextextended(p.tax_id, :rule_id) AS key
-FROM staging.profiles AS p WHERE p.tax_id IS NOT NULL
+FROM :profiles AS p WHERE p.tax_id IS NOT NULL
 
 -- name: customer_number
 -- Same customer number, which some systems share.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(p.customer_number, :rule_id) AS key
-FROM staging.profiles AS p WHERE p.customer_number IS NOT NULL
+FROM :profiles AS p WHERE p.customer_number IS NOT NULL
 
 -- name: identifiers
 -- Same value of a further attribute of type identifier.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(x.key || '=' || x.value, :rule_id) AS key
-FROM staging.profiles AS p
+FROM :profiles AS p
 CROSS JOIN LATERAL jsonb_each_text(p.extra) AS x
 WHERE p.extra IS NOT NULL AND x.key = ANY (:identifiers)
 
 -- name: email
 -- Same e-mail address.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id, hashtextextended(p.email, :rule_id) AS key
-FROM staging.profiles AS p WHERE p.email IS NOT NULL
+FROM :profiles AS p WHERE p.email IS NOT NULL
 
 -- name: phone
 -- Same last seven digits of the phone number.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(right(p.phone, 7), :rule_id) AS key
-FROM staging.profiles AS p WHERE p.phone IS NOT NULL
+FROM :profiles AS p WHERE p.phone IS NOT NULL
 
 -- name: name_birth
 -- Same birth date and one name in common.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(n.part, :rule_id) # hashint8extended(p.date_of_birth - date '1900-01-01', 1)
            AS key
-FROM staging.profiles AS p
+FROM :profiles AS p
 CROSS JOIN LATERAL (VALUES (p.given_name), (p.family_name), (p.middle_name)) AS n (part)
 WHERE p.date_of_birth IS NOT NULL AND n.part IS NOT NULL
 
@@ -46,7 +46,7 @@ WHERE p.date_of_birth IS NOT NULL AND n.part IS NOT NULL
 -- Same postcode and one name in common.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(n.part, :rule_id) # hashtextextended(p.postcode, 1) AS key
-FROM staging.profiles AS p
+FROM :profiles AS p
 CROSS JOIN LATERAL (VALUES (p.given_name), (p.family_name), (p.middle_name)) AS n (part)
 WHERE p.postcode IS NOT NULL AND n.part IS NOT NULL
 
@@ -55,19 +55,19 @@ WHERE p.postcode IS NOT NULL AND n.part IS NOT NULL
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(least(p.given_name, p.family_name) || '|'
                         || greatest(p.given_name, p.family_name), :rule_id) AS key
-FROM staging.profiles AS p WHERE p.given_name IS NOT NULL AND p.family_name IS NOT NULL
+FROM :profiles AS p WHERE p.given_name IS NOT NULL AND p.family_name IS NOT NULL
 
 -- name: organisation
 -- Same name of an organisation, blanks apart.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(replace(p.organisation, ' ', ''), :rule_id) AS key
-FROM staging.profiles AS p WHERE p.organisation IS NOT NULL AND p.family_name IS NULL
+FROM :profiles AS p WHERE p.organisation IS NOT NULL AND p.family_name IS NULL
 
 -- name: street_number
 -- Same house number and one of the first two longer words of the street.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(w.word || substring(p.street FROM '\d+'), :rule_id) AS key
-FROM staging.profiles AS p
+FROM :profiles AS p
 CROSS JOIN LATERAL (VALUES (substring(p.street FROM '[a-z]{4,}')),
                            (substring(p.street FROM '[a-z]{4,}.*?([a-z]{4,})'))) AS w (word)
 WHERE p.street ~ '\d' AND w.word NOT IN
@@ -79,34 +79,34 @@ WHERE p.street ~ '\d' AND w.word NOT IN
 -- Same part of the e-mail address before the @, when it is long enough to mean something.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(split_part(p.email, '@', 1), :rule_id) AS key
-FROM staging.profiles AS p WHERE position('@' IN p.email) > 4
+FROM :profiles AS p WHERE position('@' IN p.email) > 4
 
 -- name: birth_postcode
 -- Same birth date and postcode.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(p.postcode, :rule_id)
            # hashint8extended(p.date_of_birth - date '1900-01-01', 1) AS key
-FROM staging.profiles AS p WHERE p.date_of_birth IS NOT NULL AND p.postcode IS NOT NULL
+FROM :profiles AS p WHERE p.date_of_birth IS NOT NULL AND p.postcode IS NOT NULL
 
 -- name: birth_city
 -- Same birth date and city.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(p.city, :rule_id)
            # hashint8extended(p.date_of_birth - date '1900-01-01', 1) AS key
-FROM staging.profiles AS p WHERE p.date_of_birth IS NOT NULL AND p.city IS NOT NULL
+FROM :profiles AS p WHERE p.date_of_birth IS NOT NULL AND p.city IS NOT NULL
 
 -- name: initial_birth
 -- Same birth date and first letter of the given name.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(left(p.given_name, 1), :rule_id)
            # hashint8extended(p.date_of_birth - date '1900-01-01', 1) AS key
-FROM staging.profiles AS p WHERE p.date_of_birth IS NOT NULL AND p.given_name IS NOT NULL
+FROM :profiles AS p WHERE p.date_of_birth IS NOT NULL AND p.given_name IS NOT NULL
 
 -- name: sound_city
 -- Same city and a name that sounds alike.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(n.sound, :rule_id) # hashtextextended(p.city, 1) AS key
-FROM staging.profiles AS p
+FROM :profiles AS p
 CROSS JOIN LATERAL (VALUES (p.given_name), (p.family_name)) AS part (name)
 CROSS JOIN LATERAL (SELECT left(part.name, 1) || regexp_replace(translate(substr(part.name, 2),
     'bfpvwcgkjqsxzdtmnlraeiouyh ', '1111122222222335567'), '(.)\1+', '\1', 'g') AS sound) AS n
@@ -117,7 +117,7 @@ WHERE p.city IS NOT NULL AND n.sound IS NOT NULL
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(least(g.sound, f.sound) || '|' || greatest(g.sound, f.sound), :rule_id)
            AS key
-FROM staging.profiles AS p
+FROM :profiles AS p
 CROSS JOIN LATERAL (SELECT left(p.given_name, 1) || regexp_replace(translate(
     substr(p.given_name, 2), 'bfpvwcgkjqsxzdtmnlraeiouyh ', '1111122222222335567'),
     '(.)\1+', '\1', 'g') AS sound) AS g
@@ -131,7 +131,7 @@ WHERE p.given_name IS NOT NULL AND p.family_name IS NOT NULL
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(n.sound, :rule_id)
            # hashint8extended(extract(year FROM p.date_of_birth)::bigint, 1) AS key
-FROM staging.profiles AS p
+FROM :profiles AS p
 CROSS JOIN LATERAL (VALUES (p.given_name), (p.family_name)) AS part (name)
 CROSS JOIN LATERAL (SELECT left(part.name, 1) || regexp_replace(translate(substr(part.name, 2),
     'bfpvwcgkjqsxzdtmnlraeiouyh ', '1111122222222335567'), '(.)\1+', '\1', 'g') AS sound) AS n
@@ -142,7 +142,7 @@ WHERE p.date_of_birth IS NOT NULL AND n.sound IS NOT NULL
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(n.sound, :rule_id)
            # hashtextextended(left(p.postcode, length(p.postcode) - 2), 1) AS key
-FROM staging.profiles AS p
+FROM :profiles AS p
 CROSS JOIN LATERAL (VALUES (p.given_name), (p.family_name)) AS part (name)
 CROSS JOIN LATERAL (SELECT left(part.name, 1) || regexp_replace(translate(substr(part.name, 2),
     'bfpvwcgkjqsxzdtmnlraeiouyh ', '1111122222222335567'), '(.)\1+', '\1', 'g') AS sound) AS n
@@ -152,7 +152,7 @@ WHERE length(p.postcode) > 3 AND n.sound IS NOT NULL
 -- Same postcode and one of the first two longer words of an organisation's name.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(w.word, :rule_id) # hashtextextended(p.postcode, 1) AS key
-FROM staging.profiles AS p
+FROM :profiles AS p
 CROSS JOIN LATERAL (VALUES (substring(p.organisation FROM '[a-z]{4,}')),
                            (substring(p.organisation FROM '[a-z]{4,}.*?([a-z]{4,})'))) AS w (word)
 WHERE p.organisation IS NOT NULL AND p.family_name IS NULL
@@ -161,4 +161,4 @@ WHERE p.organisation IS NOT NULL AND p.family_name IS NULL
 -- name: street
 -- Same street line.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id, hashtextextended(p.street, :rule_id) AS key
-FROM staging.profiles AS p WHERE p.street IS NOT NULL
+FROM :profiles AS p WHERE p.street IS NOT NULL

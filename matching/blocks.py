@@ -6,18 +6,22 @@ arrays do with a tenth of the work of joining and grouping table rows of sixty.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from matching.keys import Ints, Keys
+
+Rules = NDArray[np.int16]
+PairsByRule = tuple[Ints, Ints, Rules]
+"""Pairs as columns: the smaller profile id, the larger one, the first rule that found the pair."""
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The blocks of two or more under one rule: block i is ``members[starts[i]:][:sizes[i]]``.
+    """The blocks of one rule: block i is ``members[starts[i]:][:sizes[i]]``.
 
     ``keys_n`` counts all keys of the rule, those of one profile alone included.
     """
@@ -30,29 +34,23 @@ class Blocks:
     members: Ints
 
     @classmethod
-    def of(cls, rule_id: int, keys: Ints, profile_ids: Ints) -> Blocks:
-        """The blocks that one rule's keys make; the keys of one profile alone fall away."""
-        order = np.argsort(keys)
-        ordered = keys[order]
-        as_next = ordered[1:] == ordered[:-1]
-        shared = np.zeros(len(ordered), dtype=bool)
+    def of(cls, rule_id: int, entries: Keys) -> Blocks:
+        """The blocks of two or more that a rule's keys make; keys of one profile alone fall
+        away."""
+        as_next = entries.keys[1:] == entries.keys[:-1]
+        shared = np.zeros(len(entries), dtype=bool)
         shared[:-1] = as_next
         shared[1:] |= as_next
-        ordered, members = ordered[shared], profile_ids[order[shared]]
-        first = np.ones(len(ordered), dtype=bool)
-        first[1:] = ordered[1:] != ordered[:-1]
+        keys, members = entries.keys[shared], entries.profile_ids[shared]
+        first = np.ones(len(keys), dtype=bool)
+        first[1:] = keys[1:] != keys[:-1]
         starts = np.flatnonzero(first)
-        sizes = np.diff(np.append(starts, len(ordered)))
-        return cls(rule_id, len(keys), ordered[starts], starts, sizes, members)
+        sizes = np.diff(np.append(starts, len(keys)))
+        return cls(rule_id, len(entries), keys[starts], starts, sizes, members)
 
     def block(self, i: int) -> Ints:
         """The profiles of block ``i``."""
         return self.members[self.starts[i] : self.starts[i] + self.sizes[i]]
-
-    def pairs_n(self, largest: int) -> int:
-        """How many pairs the blocks of at most ``largest`` make."""
-        sizes = self.sizes[self.sizes <= largest]
-        return int((sizes * (sizes - 1) // 2).sum())
 
     def inside(self, block: Ints) -> tuple[Ints, Ints]:
         """Position of the block, and profile, of each member of the chosen blocks."""
@@ -60,6 +58,11 @@ class Blocks:
         owner = np.repeat(block, sizes)
         offset = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         return owner, self.members[self.starts[owner] + offset]
+
+    def by_size(self, cap: int) -> Ints:
+        """How many blocks there are of each size from 0 to ``cap``, those below two left out."""
+        sizes = self.sizes[(self.sizes > 1) & (self.sizes <= cap)]
+        return np.bincount(sizes, minlength=cap + 1)
 
     def pairs(self, largest: int) -> Iterator[tuple[Ints, Ints]]:
         """All pairs within the blocks of at most ``largest``, in pieces: one size at a time."""
@@ -70,39 +73,55 @@ class Blocks:
             yield table[:, one].ravel(), table[:, other].ravel()
 
 
-def largest_block(every: Sequence[Blocks], *, budget: int, cap: int) -> int:
+def pairs_within(blocks_by_size: Ints, largest: int) -> int:
+    """How many pairs the blocks of at most ``largest`` make."""
+    size = np.arange(min(largest + 1, len(blocks_by_size)))
+    return int((blocks_by_size[: len(size)] * (size * (size - 1) // 2)).sum())
+
+
+def largest_block(blocks_by_size: Ints, *, budget: int) -> int:
     """The largest block size that fits: rarest keys first, until ``budget`` pairs are spent."""
-    sizes = np.concatenate([blocks.sizes for blocks in every])
-    blocks_n = np.bincount(sizes[sizes <= cap], minlength=2)
-    size = np.arange(len(blocks_n))
-    spent = np.cumsum(blocks_n * size * (size - 1) // 2)
-    fitting = np.flatnonzero((spent <= budget) & (blocks_n > 0))
+    size = np.arange(len(blocks_by_size))
+    spent = np.cumsum(blocks_by_size * size * (size - 1) // 2)
+    fitting = np.flatnonzero((spent <= budget) & (blocks_by_size > 0))
     return int(fitting[-1]) if fitting.size else 1
 
 
-def first_pairs(every: Sequence[Blocks], *, largest: int) -> tuple[Ints, Ints, NDArray[np.int16]]:
+def first_pairs(every: Sequence[Blocks], *, largest: int) -> PairsByRule:
     """Every pair of profiles in a block of at most ``largest`` once: smaller, larger id, rule.
 
     The rule is the smallest that found the pair. Pairs come ordered by their ids.
     """
-    rule_ids = np.unique([blocks.rule_id for blocks in every])
     profile_ids = np.unique(np.concatenate([blocks.members for blocks in every]))
+    found = (
+        (blocks.rule_id, one, other)
+        for blocks in every
+        for one, other in replace(
+            blocks, members=np.searchsorted(profile_ids, blocks.members)
+        ).pairs(largest)
+    )
+    return once(found, [blocks.rule_id for blocks in every], profile_ids)
+
+
+def once(
+    found: Iterable[tuple[int, Ints, Ints]], rule_ids: Sequence[int], profile_ids: Ints
+) -> PairsByRule:
+    """Each pair once, ordered by ids, with the smallest of the rules that ``found`` it.
+
+    ``found`` gives rules (of ``rule_ids``) with the two sides of their pairs, as positions in
+    ``profile_ids``, which are in order.
+    """
     n = len(profile_ids)
+    numbers = np.unique(np.array(rule_ids, dtype=np.int64))
     packed = []
-    for blocks in every:
-        place = int(np.searchsorted(rule_ids, blocks.rule_id))
-        dense = Blocks(
-            blocks.rule_id, blocks.keys_n, blocks.keys, blocks.starts, blocks.sizes,
-            np.searchsorted(profile_ids, blocks.members),
-        )  # fmt: skip
-        for one, other in dense.pairs(largest):
-            pair = np.minimum(one, other) * n + np.maximum(one, other)
-            # A profile whose two names are equal stands in one block twice.
-            packed.append((pair * len(rule_ids) + place)[one != other])
+    for rule_id, one, other in found:
+        place = int(np.searchsorted(numbers, rule_id))
+        pair = np.minimum(one, other) * n + np.maximum(one, other)
+        # A profile whose two names are equal stands in one block twice.
+        packed.append((pair * len(numbers) + place)[one != other])
     ordered = np.sort(np.concatenate(packed)) if packed else np.empty(0, dtype=np.int64)
-    pair, place_of = np.divmod(ordered, len(rule_ids))
+    pair, place_of = np.divmod(ordered, max(len(numbers), 1))
     first = np.ones(len(pair), dtype=bool)
     first[1:] = pair[1:] != pair[:-1]
-    left, right = np.divmod(pair[first], n)
-    rules = rule_ids[place_of[first]].astype(np.int16)
-    return profile_ids[left], profile_ids[right], rules
+    left, right = np.divmod(pair[first], max(n, 1))
+    return profile_ids[left], profile_ids[right], numbers[place_of[first]].astype(np.int16)

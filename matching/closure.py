@@ -13,28 +13,34 @@ STEP_BITS = 2.0
 
 
 def closure_pairs(
-    n: int, left: Ints, right: Ints, weight: NDArray[np.float32], *, threshold: float
+    n: int,
+    left: Ints,
+    right: Ints,
+    *,
+    weight: NDArray[np.float32],
+    proposes: NDArray[np.bool_],
+    threshold: float,
 ) -> tuple[Ints, Ints]:
     """Pairs of positions inside proposed groups that are not among the given pairs.
 
-    ``weight`` (bits) above ``threshold`` proposes. A group of more than LARGEST_GROUP is first cut
-    at ever higher thresholds; what then still is too large (a hub of shared values) is left as it
-    is, so that the number of pairs stays linear in ``n``.
+    A pair that ``proposes`` ties its ends into a group. A group of more than LARGEST_GROUP is first
+    cut by asking for ever more ``weight`` (bits) above ``threshold``; what then still is too large
+    (a hub of shared values) is left as it is, so that the number of pairs stays linear in ``n``.
+    Each group stands for itself, so the pairs of some groups can be had without the others.
     """
     seen = np.sort(_keys(n, left, right))
     found: list[tuple[Ints, Ints]] = []
     active = np.ones(n, dtype=bool)
     cut = threshold
-    while True:
-        use = (weight >= cut) & active[left] & active[right]
-        if not use.any():
-            break
+    use = proposes
+    while use.any():
         label = _components(n, left[use], right[use])
         sizes = np.bincount(label)[label]
         small = (sizes <= LARGEST_GROUP) & active
         found.append(_all_pairs(label, small & (sizes > 2)))
         active &= ~small
         cut += STEP_BITS
+        use = proposes & (weight >= cut) & active[left] & active[right]
     if not found:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     new_l = np.concatenate([one for one, _ in found])

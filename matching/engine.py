@@ -6,7 +6,7 @@ A pure function of its arguments; the phase script only reads and writes tables 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -51,12 +51,22 @@ class ScoredPairs:
     levels: NDArray[np.int8]
     contributions: NDArray[np.float32]
 
+    def joined_with(self, more: ScoredPairs) -> ScoredPairs:
+        """These pairs followed by more of the same model."""
+        return ScoredPairs(
+            *(
+                np.concatenate([getattr(self, one.name), getattr(more, one.name)])
+                for one in fields(self)
+            )
+        )
+
 
 def train(
     profiles: Profiles, left: Positions, right: Positions, *, code_version: str
 ) -> MatchModel:
     """The model of ``profiles``, from their candidate pairs; the same data give the same model."""
     freeze_words(profiles, None)
+    left, right = _in_order(profiles, left, right)
     segments: dict[str, SegmentModel] = {}
     for kind in (PERSON, ORGANISATION):
         if (profiles.is_organisation == (kind == ORGANISATION)).any():
@@ -92,6 +102,7 @@ def score(
     right: Positions,
 ) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.float32]]:
     """Weights, levels and contributions of any pairs, blocked or not; mixed kinds are rejected."""
+    left, right = _in_order(profiles, left, right)
     width = max((len(segment.attributes) for segment in model.segments.values()), default=0)
     weight = np.full(len(left), REJECTED_BITS, dtype=np.float32)
     levels = np.full((len(left), width), -1, dtype=np.int8)
@@ -109,39 +120,69 @@ def score(
     return weight, levels, contributions
 
 
+@dataclass(frozen=True)
+class Judge:
+    """What makes a decision of a score: exact rules, and the two thresholds."""
+
+    rules: ExactRules
+    auto_merge: float
+    review: float
+
+
 def match(
     profiles: Profiles,
     model: MatchModel,
     candidates: tuple[Positions, Positions, NDArray[np.int16]],
-    *,
-    rules: ExactRules,
-    auto_merge: float,
-    review: float,
+    judge: Judge,
 ) -> ScoredPairs:
     """All scored pairs: the candidates, and the pairs that close the groups they propose."""
     freeze_words(profiles, model)
-    left, right, rule = _with_certain_pairs(profiles, candidates, rules)
-    weight, levels, contributions = score(profiles, model, left, right)
-    extra_l, extra_r = closure_pairs(
-        len(profiles), left, right, weight, threshold=_raw_bits(review, model)
+    found = judged(profiles, model, _with_certain_pairs(profiles, candidates, judge.rules), judge)
+    left, right = closure_pairs(
+        len(profiles),
+        found.left,
+        found.right,
+        weight=found.weight,
+        proposes=found.decision > 0,
+        threshold=raw_bits(judge.review, model),
     )
-    if extra_l.size:
-        more = score(profiles, model, extra_l, extra_r)
-        left, right = np.concatenate([left, extra_l]), np.concatenate([right, extra_r])
-        rule = np.concatenate([rule, np.full(len(extra_l), CLOSURE_RULE, dtype=np.int16)])
-        weight = np.concatenate([weight, more[0]])
-        levels = np.concatenate([levels, more[1]])
-        contributions = np.concatenate([contributions, more[2]])
-    vetoed = rules.forbids(profiles, left, right)
-    certain = rules.matches(profiles, left, right) & ~vetoed
+    if not left.size:
+        return found
+    rule = np.full(len(left), CLOSURE_RULE, dtype=np.int16)
+    return found.joined_with(judged(profiles, model, (left, right, rule), judge))
+
+
+def judged(
+    profiles: Profiles,
+    model: MatchModel,
+    pairs: tuple[Positions, Positions, NDArray[np.int16]],
+    judge: Judge,
+) -> ScoredPairs:
+    """The pairs with scores and decisions; each as if it were alone with its two profiles.
+
+    Name columns must have the word frequencies of the model (:func:`freeze_words`).
+    """
+    left, right, rule = pairs
+    weight, levels, contributions = score(profiles, model, left, right)
+    vetoed = judge.rules.forbids(profiles, left, right)
+    certain = judge.rules.matches(profiles, left, right) & ~vetoed
     weight = np.where(vetoed, REJECTED_BITS, np.where(certain, SURE_BITS, weight))
     probability = calibrate(weight, model.calibration)
     probability[certain], probability[vetoed] = 1.0, 0.0
-    decision = (probability >= review).astype(np.int8) + (probability >= auto_merge)
+    decision = (probability >= judge.review).astype(np.int8) + (probability >= judge.auto_merge)
     return ScoredPairs(
         left, right, rule, weight.astype(np.float32), probability, vetoed,
         decision.astype(np.int8), levels, contributions,
     )  # fmt: skip
+
+
+def _in_order(profiles: Profiles, left: Positions, right: Positions) -> tuple[Positions, Positions]:
+    """The pairs with the side first whose fingerprint is.
+
+    Comparisons need not be symmetric to the last bit, and ids are in the order of arrival.
+    """
+    swapped = profiles.rank[left] > profiles.rank[right]
+    return np.where(swapped, right, left), np.where(swapped, left, right)
 
 
 def _with_certain_pairs(
@@ -185,7 +226,8 @@ def match_by_rules(
     )
 
 
-def _raw_bits(probability: float, model: MatchModel) -> float:
+def raw_bits(probability: float, model: MatchModel) -> float:
+    """The weight from which on a pair has this probability."""
     intercept, slope = model.calibration
     odds = np.clip(probability, 1e-9, 1 - 1e-9)
     return float((np.log2(odds / (1 - odds)) - intercept) / slope)

@@ -33,15 +33,22 @@ worth more than one that follows every night's data."""
 Candidates = tuple[engine.Positions, engine.Positions, NDArray[np.int16]]
 
 
+def pinned(conn: Connection) -> tuple[int, MatchModel] | None:
+    """Id and model that runs score with until further notice; None where one is to be learnt."""
+    row = conn.execute(query(_SQL, "current")).one_or_none()
+    if row is None or row.kind != "probabilistic" or _is_provisional(row):
+        return None
+    model = MatchModel.from_json(row.parameters)
+    return (int(row.model_id), model) if model.code_version == CODE_VERSION else None
+
+
 def fitting(
     conn: Connection, profiles: Profiles, candidates: Candidates, *, run_id: int
 ) -> tuple[int, MatchModel]:
     """Id and model to score with: the pinned one while it fits, else one trained and pinned now."""
-    row = conn.execute(query(_SQL, "current")).one_or_none()
-    if row is not None and row.kind == "probabilistic" and not _is_provisional(row):
-        model = MatchModel.from_json(row.parameters)
-        if model.code_version == CODE_VERSION and _knows(model, profiles):
-            return int(row.model_id), model
+    found = pinned(conn)
+    if found is not None and knows(found[1], profiles):
+        return found
     return train(conn, profiles, candidates, run_id=run_id, chosen_by=None)
 
 
@@ -125,7 +132,7 @@ def _is_provisional(row: Row[Any]) -> bool:
     return row.chosen_by is None and learnt_from < MATURE_PROFILES
 
 
-def _knows(model: MatchModel, profiles: Profiles) -> bool:
+def knows(model: MatchModel, profiles: Profiles) -> bool:
     """Whether the model was learnt with every attribute and kind of customer that is here now."""
     known = {
         attribute.name for segment in model.segments.values() for attribute in segment.attributes

@@ -1,28 +1,25 @@
-"""Phase 5: candidate pairs into scored pairs with a decision, under the pinned model."""
+"""Phase 5: candidate pairs into scored pairs with a decision, under the pinned model.
+
+A score is a pure function of two profiles and the model, so a night scores only the pairs that
+came (:mod:`matching.matching_delta`), when the model stays; otherwise everything is scored here.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from db import bulk
-from db.queries import load, query
-from matching import binary_copy, engine, model_store, pair_copy
-from matching.profiles import Profiles
-from matching.rules import RULES_MODEL, ExactRules
+from db.queries import query
+from matching import engine, matching_delta, model_store, pair_copy
+from matching.pair_tables import SQL, judge_of, read_candidates, read_profiles
+from matching.rules import RULES_MODEL
 from mdm.config import Config
 from mdm.phases import PhaseReport, RunContext
 from mdm.standalone import main
-
-_SQL = "matching/matching.sql"
-_CANDIDATE = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"))
 
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
@@ -30,37 +27,43 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     consumed = _consumed(conn, ctx.config)
     if not ctx.full and consumed.is_current:
         return PhaseReport(0, 0, detail={"unchanged": True})
-    profiles = read_profiles(conn, ctx.config)
-    candidates = read_candidates(conn, profiles)
-    rules = ExactRules(ctx.config.matching.always_match, ctx.config.matching.never_match)
-    conn.execute(query(_SQL, "clear"))
-    with ctx.progress("matching", 3, "steps") as bar:
-        if ctx.config.matching.model == "rules":
-            model_id = model_store.pin_rules(conn, rules, run_id=ctx.run_id)
-            bar.update()
-            pairs = engine.match_by_rules(profiles, rules, RULES_MODEL)
-            version = "rules"
-        else:
-            model_id, model = model_store.fitting(conn, profiles, candidates, run_id=ctx.run_id)
-            version = model.version
-            bar.update()
-            pairs = engine.match(
-                profiles,
-                model,
-                candidates,
-                rules=rules,
-                auto_merge=ctx.config.matching.auto_merge,
-                review=ctx.config.matching.review,
-            )
-        bar.update()
-        written = pair_copy.write(conn, pairs, profiles.profile_id, model_id)
-        bar.update()
+    report = None
+    if not ctx.full and consumed.is_base:
+        report = matching_delta.run(conn, ctx, behind=consumed.consumed_seq)
+    if report is None:
+        report = _run_whole(conn, ctx)
     mark = {
         "change_seq": consumed.change_seq,
         "run_id": ctx.run_id,
         "config_hash": _consumed(conn, ctx.config).digest,
     }
-    conn.execute(query(_SQL, "mark"), mark)
+    conn.execute(query(SQL, "mark"), mark)
+    return report
+
+
+def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
+    profiles = read_profiles(conn, ctx.config)
+    candidates = read_candidates(conn, profiles)
+    judge = judge_of(ctx.config)
+    conn.execute(query(SQL, "clear"))
+    with ctx.progress("matching", 3, "steps") as bar:
+        if ctx.config.matching.model == "rules":
+            model_id = model_store.pin_rules(conn, judge.rules, run_id=ctx.run_id)
+            bar.update()
+            pairs = engine.match_by_rules(profiles, judge.rules, RULES_MODEL)
+            version = "rules"
+        else:
+            model_id, model = model_store.fitting(conn, profiles, candidates, run_id=ctx.run_id)
+            version = model.version
+            bar.update()
+            pairs = engine.match(profiles, model, candidates, judge)
+        bar.update()
+        conn.execute(query(SQL, "drop_pair_indexes"))
+        written = pair_copy.write(conn, pairs, profiles.profile_id, model_id)
+        conn.execute(query(SQL, "create_pair_indexes"))
+        conn.execute(query(SQL, "analyse_pairs"))
+        conn.execute(query(SQL, "all_rescored"), {"run_id": ctx.run_id})
+        bar.update()
     decided = Counter(np.array(engine.DECISIONS)[pairs.decision].tolist())
     return PhaseReport(
         len(candidates[0]),
@@ -76,48 +79,30 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
 
 @dataclass(frozen=True)
 class _Consumed:
-    """What matching would work on, and whether it has done so already."""
+    """What matching would work on, and what of it it has seen.
+
+    ``is_base``: but for what blocking has told since ``consumed_seq``, the scored pairs are right.
+    """
 
     change_seq: int
     digest: str
+    consumed_seq: int
     is_current: bool
+    is_base: bool
 
 
 def _consumed(conn: Connection, config: Config) -> _Consumed:
-    row = conn.execute(query(_SQL, "consumed")).one()
-    parts = [config.matching.model_dump_json(), str(row.blocking_run), str(row.model_id)]
+    row = conn.execute(query(SQL, "consumed")).one()
+    parts = [config.matching.model_dump_json(), str(row.blocking_generation), str(row.model_id)]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     change_seq = int(row.change_seq or 0)
-    return _Consumed(change_seq, digest, row.marker == f"{change_seq} {digest}")
-
-
-def read_profiles(conn: Connection, config: Config) -> Profiles:
-    """All of ``staging.profiles``, encoded for comparison."""
-    sink = io.BytesIO()
-    bulk.copy_out(conn, load(_SQL)["select_profiles"], sink)
-    sink.seek(0)
-    frame = pl.read_csv(sink, infer_schema=False).with_columns(pl.col("profile_id").cast(pl.Int64))
-    types = {name: attribute.type for name, attribute in config.attributes.items()}
-    return Profiles.from_frame(
-        frame.with_columns(
-            pl.col("extra").str.json_path_match(f"$.{name}").alias(name) for name in sorted(types)
-        ),
-        types,
-    )
-
-
-def read_candidates(
-    conn: Connection, profiles: Profiles
-) -> tuple[engine.Positions, engine.Positions, NDArray[np.int16]]:
-    """The blocked pairs as positions in ``profiles``."""
-    rows = binary_copy.read(conn, load(_SQL)["select_candidates"], _CANDIDATE)
-    # ids are dense (a sequence), so a table from id to position beats a search per pair
-    position = np.zeros(int(profiles.profile_id.max(initial=0)) + 1, dtype=np.int64)
-    position[profiles.profile_id] = np.arange(len(profiles), dtype=np.int64)
-    return (
-        position[rows["profile_id_l"].astype(np.int64)],
-        position[rows["profile_id_r"].astype(np.int64)],
-        rows["rule_id"].astype(np.int16),
+    is_alike = row.config_hash == digest
+    return _Consumed(
+        change_seq,
+        digest,
+        consumed_seq=int(row.consumed_seq or 0),
+        is_current=is_alike and row.consumed_seq == change_seq,
+        is_base=is_alike and row.blocking_generation is not None,
     )
 
 

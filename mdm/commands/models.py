@@ -8,7 +8,7 @@ import click
 import orjson
 
 from matching import model_store
-from matching.run_matching_engine import read_candidates, read_profiles
+from matching.pair_tables import read_candidates, read_profiles
 from mdm.app import App, pass_app, say
 from mdm.runs import RunLedger
 

@@ -1,15 +1,23 @@
-"""Small worlds for matching: profiles from dictionaries, their pairs, a seeded population."""
+"""Small worlds for matching: profiles from dictionaries, their pairs, a seeded population, and a
+warehouse whose profiles come and go night by night."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from sqlalchemy import Connection, text
 
+from matching import run_blocking, run_matching_engine
 from matching.profiles import Profiles
+from mdm.config import Config
+from mdm.phases import PhaseReport, RunContext
 
 Person = Mapping[str, str | None]
 
@@ -107,3 +115,113 @@ def all_pairs() -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
 def population() -> Callable[..., tuple[list[Record], list[int]]]:
     """A function from a number of persons and a seed to their records and the truth."""
     return _population
+
+
+COLUMNS = (
+    "given_name", "middle_name", "family_name", "organisation", "email", "phone", "date_of_birth",
+    "street", "city", "postcode", "tax_id", "extra",
+)  # fmt: skip
+_PUT = text(
+    f"INSERT INTO staging.profiles (fingerprint, record_n, change_seq, {', '.join(COLUMNS)}) VALUES"
+    " (:fingerprint, 1, :seq, :given_name, :middle_name, :family_name, :organisation, :email,"
+    " :phone, CAST(:date_of_birth AS date), :street, :city, :postcode, :tax_id,"
+    " CAST(:extra AS jsonb))"
+)
+_RETIRE = text(
+    "WITH gone AS (DELETE FROM staging.profiles WHERE fingerprint = :fingerprint"
+    " RETURNING profile_id)"
+    " INSERT INTO staging.retired_profiles (profile_id, change_seq)"
+    " SELECT profile_id, :seq FROM gone"
+)
+
+
+@dataclass
+class Nights:
+    """The profiles that live, and the phases that follow them."""
+
+    conn: Connection
+    context: Callable[..., RunContext]
+    config: Config
+    living: dict[uuid.UUID, Person] = field(default_factory=dict)
+    seq: int = 0
+
+    def pass_by(self, come: Iterable[Person] = (), go: Iterable[uuid.UUID] = ()) -> None:
+        """One night of staging: some profiles are new, some have no record any more."""
+        self.seq += 1
+        for fingerprint in go:
+            if self.living.pop(fingerprint, None) is not None:
+                self.conn.execute(_RETIRE, {"fingerprint": fingerprint, "seq": self.seq})
+        for person in come:
+            fingerprint = self.fingerprint_of(person)
+            if fingerprint not in self.living:
+                self.living[fingerprint] = person
+                values = dict.fromkeys(COLUMNS) | dict(person)
+                self.conn.execute(_PUT, {**values, "fingerprint": fingerprint, "seq": self.seq})
+
+    def block(self, *, full: bool = False) -> PhaseReport:
+        """Runs blocking."""
+        return run_blocking.run(self.conn, self.context(self.config, full=full))
+
+    def match(self, *, full: bool = False) -> PhaseReport:
+        """Runs matching."""
+        return run_matching_engine.run(self.conn, self.context(self.config, full=full))
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return [tuple(row) for row in self.conn.execute(text(sql))]
+
+    def fingerprint(self, nth: int) -> uuid.UUID:
+        """One of the living, by its number (which may be larger than there are)."""
+        return list(self.living)[nth % len(self.living)]
+
+    @staticmethod
+    def fingerprint_of(person: Person) -> uuid.UUID:
+        """What names the profile of this content."""
+        return uuid.uuid5(uuid.NAMESPACE_OID, repr(sorted(person.items())))
+
+    def profile_id(self, person: Person) -> int:
+        """The id of the profile of this content, which lives."""
+        wanted = str(self.fingerprint_of(person))
+        sql = "SELECT profile_id FROM staging.profiles WHERE fingerprint = :wanted"
+        return int(self.conn.execute(text(sql), {"wanted": wanted}).scalar_one())
+
+    def pairs(self) -> list[str]:
+        """The candidate pairs, by the streets of their profiles."""
+        return [row[0] for row in self.rows(_BY_STREET)]
+
+    def blocking(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that blocking says, in order."""
+        return {name: self.rows(sql) for name, sql in _BLOCKING.items()}
+
+    def scores(self) -> list[tuple[Any, ...]]:
+        """All scored pairs, in order."""
+        return self.rows(_SCORES)
+
+
+_BLOCKING = {
+    "pairs": "SELECT * FROM staging.identity_match_candidates_blocked ORDER BY 1, 2",
+    "rules": "SELECT * FROM staging.blocking_rules ORDER BY 1",
+    "oversized": "SELECT rule_id, key, profile_n, pairs_left_out, action, sample_profile_id"
+    " FROM staging.oversized_blocks ORDER BY 1, 2",
+    "state": "SELECT largest_block, pair_budget FROM staging.blocking_state",
+    "keys": "SELECT e.rule_id, e.is_refined, e.key, e.profile_id"
+    " FROM staging.blocking_key_entries AS e JOIN staging.profiles AS p USING (profile_id)"
+    " ORDER BY 1, 2, 3, 4",
+}
+_BY_STREET = (
+    "SELECT concat(least(l.street, r.street), '-', greatest(l.street, r.street))"
+    " FROM staging.identity_match_candidates_blocked AS b"
+    " JOIN staging.profiles AS l ON l.profile_id = b.profile_id_l"
+    " JOIN staging.profiles AS r ON r.profile_id = b.profile_id_r ORDER BY 1"
+)
+_SCORES = "SELECT * FROM staging.identity_match_candidates ORDER BY 1, 2"
+
+
+@pytest.fixture
+def nights(
+    conn: Connection, make_context: Callable[..., RunContext], monkeypatch: pytest.MonkeyPatch
+) -> Nights:
+    """No profiles yet; whatever comes and goes is little enough to be looked at alone."""
+    monkeypatch.setattr(run_blocking, "LARGEST_DELTA", 9.0)
+    crm = {"table": "crm", "record_id": "id", "fields": {"full_name": "name"}}
+    return Nights(conn, make_context, Config.model_validate({"sources": {"crm": crm}}))

@@ -9,14 +9,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matching.blocks import Blocks, first_pairs, largest_block
+from matching.blocks import Blocks, first_pairs, largest_block, pairs_within
+from matching.keys import Keys
 
 KEYS = st.lists(st.tuples(st.integers(-4, 4), st.integers(1, 12)), max_size=40)
 
 
 def blocks_of(rule_id: int, keys: list[tuple[int, int]]) -> Blocks:
     table = np.array(keys, dtype=np.int64).reshape(-1, 2)
-    return Blocks.of(rule_id, table[:, 0], table[:, 1])
+    return Blocks.of(rule_id, Keys.of(table[:, 0], table[:, 1]))
 
 
 @settings(derandomize=True)
@@ -45,12 +46,15 @@ def test_rarest_blocks_are_taken_until_the_budget_is_spent() -> None:
     every = [blocks_of(1, pair + five), blocks_of(2, trio)]
     cases = [(0, 10, 1), (1, 10, 2), (3, 10, 2), (4, 10, 3), (13, 10, 3), (14, 10, 5), (99, 4, 3)]
     for budget, cap, largest in cases:
-        assert largest_block(every, budget=budget, cap=cap) == largest
+        by_size = np.sum([blocks.by_size(cap) for blocks in every], axis=0)
+        assert largest_block(by_size, budget=budget) == largest
 
 
 def test_blocks_count_their_keys_and_give_their_members() -> None:
     blocks = blocks_of(7, [(5, 1), (9, 4), (5, 3), (6, 2), (9, 1), (9, 2)])
     assert (blocks.keys_n, blocks.keys.tolist(), blocks.sizes.tolist()) == (6, [5, 9], [2, 3])
-    assert (blocks.pairs_n(2), blocks.pairs_n(3)) == (1, 4)
+    by_size = blocks.by_size(4)
+    assert by_size.tolist() == [0, 0, 1, 1, 0]
+    assert (pairs_within(by_size, 2), pairs_within(by_size, 3)) == (1, 4)
     owner, members = blocks.inside(np.array([1]))
     assert (owner.tolist(), sorted(members.tolist())) == ([1, 1, 1], [1, 2, 4])

@@ -36,9 +36,7 @@ def decide(
             profiles,
             engine.train(profiles, left, right, code_version="test"),
             (left, right, np.ones(len(left), dtype=np.int16)),
-            rules=rules or ExactRules(),
-            auto_merge=0.6,
-            review=0.2,
+            engine.Judge(rules or ExactRules(), auto_merge=0.6, review=0.2),
         )
         n = len(people)
         return {

@@ -118,9 +118,7 @@ def test_an_irrelevant_column_changes_no_decision(
             profiles,
             model,
             (left, right, np.ones(len(left), dtype=np.int16)),
-            rules=engine.ExactRules(),
-            auto_merge=0.6,
-            review=0.2,
+            engine.Judge(engine.ExactRules(), auto_merge=0.6, review=0.2),
         )
         outcomes.append(pairs.decision == 2)
     same = np.array(truth)[left] == np.array(truth)[right]

@@ -1,0 +1,180 @@
+"""Blocking of what is new: new profiles come into the blocks, retired ones leave them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from sqlalchemy import Connection
+
+from db.queries import query
+from matching import binary_copy, key_store
+from matching import blocking_tables as tables
+from matching.blocking_keys import NEW_PROFILES
+from matching.blocking_plan import Plan
+from matching.blocks import PairsByRule
+from matching.keys import NONE, Keys, Mask
+from matching.reblocking import KeptKeys, Limits, Reblocked, beyond, reblock
+from mdm.phases import PhaseReport, RunContext
+
+_LEFT = ("pg_temp", "left_pairs")
+_CHANGES = ("staging", "blocked_pair_changes")
+_GONE = 0  # the rule number of a pair that is no candidate any more
+_LONGEST_TAIL = 0.125
+"""The share of a rule's keys that may have come after the others before all are written as one."""
+
+
+def run(conn: Connection, ctx: RunContext, chosen: Plan, feed: tables.Feed) -> PhaseReport:
+    """How many profiles came and went, and pairs came and went; brings the tables up to date."""
+    names = dict(chosen.rules)
+    with ctx.progress("blocking", 4, "steps") as bar:
+        conn.execute(query(tables.SQL, "create_new_profiles"), {"consumed": feed.consumed_seq})
+        added = {
+            number: Keys.of(*tables.read_keys(conn, ctx.config, (number, name), of=NEW_PROFILES))
+            for number, name in chosen.rules
+        }
+        conn.execute(query(tables.SQL, "drop_new_profiles"))
+        bar.update()
+        kept, tails = _kept(conn, chosen, feed)
+        bar.update()
+        counts = {one.rule_id: one for one in _counts(conn)}
+        retired = _retired(conn, feed, feed.consumed_seq, feed.change_seq)
+        outcome = reblock(
+            kept,
+            added,
+            retired=retired,
+            blocks_by_size={rule: one.blocks_by_size for rule, one in counts.items()},
+            limits=Limits(ctx.config.matching.max_block_size, chosen.budget, feed.largest_block),
+            refine=lambda entries: tables.refine(conn, entries),
+        )
+        bar.update()
+        _store_keys(conn, feed, kept, tails, added, retired)
+        _store_refined(conn, feed, outcome)
+        gone_n = _store_pairs(conn, feed, outcome)
+        came_n = tables.count_by_rule(outcome.came[2], names)
+        left_n = tables.count_by_rule(outcome.left[2], names)
+        tables.write_rules(
+            conn,
+            [
+                replace(
+                    counts[rule],
+                    keys_n=counts[rule].keys_n + outcome.keys_n[rule],
+                    new_pairs_n=counts[rule].new_pairs_n + came_n[rule] - left_n[rule],
+                    blocks_by_size=outcome.blocks_by_size[rule],
+                )
+                for rule in names
+            ],
+            outcome.largest,
+        )
+        for blocks in outcome.touched:
+            values = {"rule_id": blocks.rule_id, "keys": blocks.keys.tolist()}
+            conn.execute(query(tables.SQL, "delete_oversized"), values)
+        oversized_n = tables.write_oversized(conn, ctx, outcome.touched, outcome.largest)
+        tables.write_state(conn, generation=None, largest=outcome.largest, budget=chosen.budget)
+        bar.update()
+    return PhaseReport(
+        feed.new_n + feed.retired_n,
+        len(outcome.came[0]) + gone_n,
+        detail={
+            "incremental": True,
+            "profiles_new": feed.new_n,
+            "profiles_retired": feed.retired_n,
+            "pairs_gone": gone_n,
+            "largest_block": outcome.largest,
+            "oversized_blocks_touched": oversized_n,
+            "pair_budget": chosen.budget,
+        },
+    )
+
+
+def _kept(conn: Connection, chosen: Plan, feed: tables.Feed) -> tuple[KeptKeys, dict[int, int]]:
+    """The stored keys, and by rule how many of them came after the rule's first."""
+    segments, refined, tails = {}, {}, {}
+    written = {feed.consumed_seq}
+    for number, _ in chosen.rules:
+        stored = key_store.read(conn, number, refined=False)
+        written |= stored.keys()
+        first, *later = stored.values() or [NONE]
+        tail = Keys.joined(later)
+        segments[number] = (first, tail)
+        tails[number] = len(tail)
+        cut = key_store.read(conn, number, refined=True)
+        written |= cut.keys()
+        refined[number] = Keys.joined(list(cut.values()))
+    gone = _retired(conn, feed, min(written), feed.consumed_seq)
+    return KeptKeys(segments, refined, gone), tails
+
+
+def _retired(conn: Connection, feed: tables.Feed, behind: int, until: int) -> Mask:
+    """The profiles that were retired behind one change number, until another."""
+    rows = conn.execute(query(tables.SQL, "retired"), {"behind": behind, "until": until})
+    mask = np.zeros(feed.last_profile_id + 1, dtype=bool)
+    mask[rows.scalars().all()] = True
+    return mask
+
+
+def _counts(conn: Connection) -> list[tables.RuleCounts]:
+    return [
+        tables.RuleCounts(
+            rule_id=row.rule_id,
+            name=row.name,
+            keys_n=row.keys_n,
+            new_pairs_n=row.new_pairs_n,
+            blocks_by_size=np.array([0, *row.blocks_by_size], dtype=np.int64),
+        )
+        for row in conn.execute(query(tables.SQL, "select_rules"))
+    ]
+
+
+def _store_keys(
+    conn: Connection,
+    feed: tables.Feed,
+    kept: KeptKeys,
+    tails: dict[int, int],
+    added: dict[int, Keys],
+    retired: Mask,
+) -> None:
+    """Adds the new keys. One rule a night, if any, gets all its keys written as one again."""
+    shares = {
+        rule: (tails[rule] + len(new)) / (1 + len(kept.segments[rule][0]))
+        for rule, new in added.items()
+    }
+    longest = max(shares, key=shares.__getitem__)
+    for rule, new in added.items():
+        entries = new
+        if rule == longest and shares[rule] > _LONGEST_TAIL:
+            key_store.forget(conn, rule, refined=False)
+            every = Keys.joined([*kept.segments[rule], new])
+            entries = every.where(~(kept.gone | retired)[every.profile_ids])
+        key_store.write(conn, rule, entries, change_seq=feed.change_seq, refined=False)
+
+
+def _store_refined(conn: Connection, feed: tables.Feed, outcome: Reblocked) -> None:
+    """Writes the keys that cut blocks over the cap: few, so all of them."""
+    for rule, entries in outcome.refined.items():
+        key_store.forget(conn, rule, refined=True)
+        key_store.write(conn, rule, entries, change_seq=feed.change_seq, refined=True)
+
+
+def _store_pairs(conn: Connection, feed: tables.Feed, outcome: Reblocked) -> int:
+    """How many pairs are no candidates any more; writes pairs and the log of their changes."""
+    conn.execute(query(tables.SQL, "forget_followed_changes"))
+    if len(outcome.left[0]):
+        conn.execute(query(tables.SQL, "create_left_pairs"))
+        binary_copy.write(conn, _LEFT, _sides(outcome.left), len(outcome.left[0]))
+        conn.execute(query(tables.SQL, "delete_left_pairs"))
+        conn.execute(query(tables.SQL, "drop_left_pairs"))
+    tables.write_pairs(conn, outcome.came)
+    gone = beyond(outcome.left, outcome.came, by_rule=False)
+    for pairs, rule_ids in ((outcome.came, outcome.came[2]), (gone, _GONE)):
+        fields: list[binary_copy.Field] = [
+            *_sides(pairs),
+            ("rule_id", "i2", rule_ids),
+            ("change_seq", "i8", feed.change_seq),
+        ]
+        binary_copy.write(conn, _CHANGES, fields, len(pairs[0]))
+    return len(gone[0])
+
+
+def _sides(pairs: PairsByRule) -> list[binary_copy.Field]:
+    return [("profile_id_l", "i8", pairs[0]), ("profile_id_r", "i8", pairs[1])]

@@ -1,0 +1,90 @@
+"""Which blocking rules run, and how many pairs they may make."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Row
+
+from mdm.config import Config
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "tax_id": ("tax_id",),
+    "customer_number": ("customer_number",),
+    "identifiers": ("extra",),
+    "email": ("email",),
+    "phone": ("phone",),
+    "name_birth": ("given_name", "date_of_birth"),
+    "name_postcode": ("given_name", "postcode"),
+    "full_name": ("given_name",),
+    "organisation": ("organisation",),
+    "street_number": ("street",),
+    "email_local": ("email",),
+    "birth_postcode": ("date_of_birth", "postcode"),
+    "birth_city": ("date_of_birth", "city"),
+    "initial_birth": ("given_name", "date_of_birth"),
+    "sound_city": ("given_name", "city"),
+    "sounds": ("given_name",),
+    "sound_birth_year": ("given_name", "date_of_birth"),
+    "sound_area": ("given_name", "postcode"),
+    "organisation_postcode": ("organisation", "postcode"),
+    "street": ("street",),
+}
+"""The rules in their order, and the attributes without which a rule finds nothing."""
+
+WIDE: Final = frozenset(
+    (
+        "birth_postcode", "birth_city", "initial_birth", "sound_city", "sounds",
+        "sound_birth_year", "sound_area", "street",
+    )
+)  # fmt: skip
+"""Rules that pay off where strong attributes are rare or the data small enough to afford them."""
+
+STRONG: Final = ("email", "phone", "street", "tax_id", "customer_number")
+SMALL_DATA: Final = 100_000
+LEAST_BUDGET: Final = 4_000_000
+_KEPT_AS: Final = "1"
+"""Version of keys and of what is kept of them: under another, everything is made anew."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rules in use (number and name) and the most pairs they may make."""
+
+    rules: tuple[tuple[int, str], ...]
+    budget: int
+
+
+def plan(fill: Row[tuple[int, ...]], config: Config) -> Plan:
+    """Which rules to use on profiles filled like ``fill``, and the pair budget they share.
+
+    Rules named in ``[matching] blocking`` are taken as they stand. Else every rule whose attributes
+    exist is; of a large file rich in e-mails, phones and addresses the wide ones are spared, for
+    they would cost most of the pairs and find next to nothing new.
+    """
+    numbers = {name: number for number, name in enumerate(NEEDS, start=1)}
+    counts = fill._mapping
+    total = int(counts["profiles_n"])
+    strong = sum(int(counts[name]) for name in STRONG) / max(total, 1)
+    spare = total > SMALL_DATA and strong >= 1.5
+    chosen: Sequence[str] = config.matching.blocking or tuple(
+        name for name in NEEDS if not (spare and name in WIDE)
+    )
+    usable = [name for name in chosen if all(counts[need] for need in NEEDS[name])]
+    budget = max(int(config.matching.pairs_per_profile * total), LEAST_BUDGET)
+    return Plan(tuple((numbers[name], name) for name in usable), budget)
+
+
+def digest(config: Config) -> str:
+    """What of the configuration blocking depends on, in twelve digits."""
+    parts = [
+        _KEPT_AS,
+        repr(config.matching.blocking),
+        str(config.matching.max_block_size),
+        str(config.matching.pairs_per_profile),
+        repr(sorted((name, one.type) for name, one in config.attributes.items())),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

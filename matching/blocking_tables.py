@@ -1,0 +1,150 @@
+"""The tables of blocking as both ways to fill them do it: keys in, pairs and reports out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from sqlalchemy import Connection
+
+from db.queries import load, query
+from matching import binary_copy
+from matching.blocking_keys import ALL_PROFILES, key_query
+from matching.blocks import Blocks, PairsByRule, Rules, pairs_within
+from matching.keys import Ints, Keys
+from mdm.config import Config
+from mdm.phases import RunContext
+
+SQL: Final = "matching/blocking.sql"
+PAIRS: Final = ("staging", "identity_match_candidates_blocked")
+_OVERSIZED = ("pg_temp", "oversized_keys")
+_BATCH = 1_000_000
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What is new: profiles and retirements behind ``consumed_seq``, up to ``change_seq``.
+
+    ``largest_block`` is the limit that the last blocking found.
+    """
+
+    consumed_seq: int
+    change_seq: int
+    largest_block: int
+    last_profile_id: int
+    new_n: int
+    retired_n: int
+
+
+@dataclass(frozen=True)
+class RuleCounts:
+    """What ``staging.blocking_rules`` says of a rule."""
+
+    rule_id: int
+    name: str
+    keys_n: int
+    new_pairs_n: int
+    blocks_by_size: Ints
+
+
+def read_keys(
+    conn: Connection, config: Config, rule: tuple[int, str], *, of: str = ALL_PROFILES
+) -> tuple[Ints, Ints]:
+    """The keys that the query of a rule gives, and the profiles that have them; in no order."""
+    select = load(SQL)["select_keys"].replace("{rule}", key_query(conn, config, *rule, of=of))
+    rows = binary_copy.read(conn, select, (("key", "i8"), ("profile_id", "i8")))
+    return rows["key"].astype(np.int64), rows["profile_id"].astype(np.int64)
+
+
+def refine(conn: Connection, entries: Mapping[int, Keys]) -> dict[int, Keys]:
+    """The entries by which further attributes cut blocks over the cap, by rule.
+
+    ``entries`` are members of such blocks, by rule, with the key of their block.
+    """
+    filled = {rule_id: keys for rule_id, keys in entries.items() if len(keys)}
+    if not filled:
+        return {}
+    conn.execute(query(SQL, "create_oversized_keys"))
+    for rule_id, one in filled.items():
+        fields: list[binary_copy.Field] = [
+            ("key", "i8", one.keys),
+            ("profile_id", "i8", one.profile_ids),
+            ("rule_id", "i2", rule_id),
+        ]
+        binary_copy.write(conn, _OVERSIZED, fields, len(one))
+    conn.execute(query(SQL, "analyse_oversized_keys"))
+    kinds = (("key", "i8"), ("profile_id", "i8"), ("rule_id", "i2"))
+    rows = binary_copy.read(conn, load(SQL)["select_refined_keys"], kinds)
+    conn.execute(query(SQL, "drop_oversized_keys"))
+    keys, profile_ids = rows["key"].astype(np.int64), rows["profile_id"].astype(np.int64)
+    refined = {}
+    for rule_id in np.unique(rows["rule_id"]).tolist():
+        mine = rows["rule_id"] == rule_id
+        refined[rule_id] = Keys.of(keys[mine], profile_ids[mine])
+    return refined
+
+
+def write_pairs(conn: Connection, pairs: PairsByRule) -> None:
+    """Adds candidate pairs."""
+    left, right, rule_ids = pairs
+    for start in range(0, len(left), _BATCH):
+        part = slice(start, start + _BATCH)
+        fields: list[binary_copy.Field] = [
+            ("profile_id_l", "i8", left[part]),
+            ("profile_id_r", "i8", right[part]),
+            ("rule_id", "i2", rule_ids[part]),
+        ]
+        binary_copy.write(conn, PAIRS, fields, len(left[part]))
+
+
+def count_by_rule(rule_ids: Rules, rules: Iterable[int]) -> dict[int, int]:
+    """How often each of the ``rules`` is among ``rule_ids``."""
+    counts = np.bincount(rule_ids, minlength=1)
+    return {rule: int(counts[rule]) if rule < len(counts) else 0 for rule in rules}
+
+
+def write_rules(conn: Connection, counts: Sequence[RuleCounts], largest: int) -> None:
+    """Writes ``staging.blocking_rules`` anew."""
+    conn.execute(query(SQL, "clear_rules"))
+    rows = [
+        {
+            "rule_id": one.rule_id,
+            "name": one.name,
+            "keys_n": one.keys_n,
+            "blocks_n": int(one.blocks_by_size[: largest + 1].sum()),
+            "pairs_n": pairs_within(one.blocks_by_size, largest),
+            "new_pairs_n": one.new_pairs_n,
+            "blocks_by_size": one.blocks_by_size[1:].tolist(),
+        }
+        for one in counts
+    ]
+    conn.execute(query(SQL, "insert_rules"), rows)
+
+
+def write_oversized(
+    conn: Connection, ctx: RunContext, every: Iterable[Blocks], largest: int
+) -> int:
+    """How many blocks are cut or left out; writes a row for each."""
+    written = 0
+    for blocks in every:
+        at = np.flatnonzero(blocks.sizes > largest)
+        if not at.size:
+            continue
+        values = {
+            "rule_id": blocks.rule_id,
+            "keys": blocks.keys[at].tolist(),
+            "sizes": blocks.sizes[at].tolist(),
+            "samples": [int(blocks.block(i).min()) for i in at.tolist()],
+            "cap": ctx.config.matching.max_block_size,
+            "run_id": ctx.run_id,
+        }
+        written += conn.execute(query(SQL, "insert_oversized"), values).rowcount
+    return written
+
+
+def write_state(conn: Connection, *, generation: int | None, largest: int, budget: int) -> None:
+    """Writes what the next blocking builds on; ``generation`` None leaves it as it is."""
+    values = {"generation": generation, "largest_block": largest, "pair_budget": budget}
+    conn.execute(query(SQL, "write_state"), values)

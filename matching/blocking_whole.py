@@ -1,0 +1,109 @@
+"""Blocking of all profiles, from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from sqlalchemy import Connection
+
+from db.queries import query
+from matching import blocking_tables as tables
+from matching import key_store
+from matching.blocking_plan import Plan
+from matching.blocks import Blocks, first_pairs, largest_block
+from matching.keys import Keys
+from mdm.phases import Bar, PhaseReport, RunContext
+
+
+def run(
+    conn: Connection, ctx: RunContext, chosen: Plan, profiles_n: int, change_seq: int
+) -> PhaseReport:
+    """How many profiles went in and pairs came out; writes the blocking tables, all anew."""
+    conn.execute(query(tables.SQL, "clear"))
+    key_store.clear(conn)
+    if not chosen.rules or profiles_n < 2:
+        return PhaseReport(profiles_n, 0)
+    cap = ctx.config.matching.max_block_size
+    with ctx.progress("blocking", len(chosen.rules) + 2, "steps") as bar:
+        found = list(_blocks(conn, ctx, chosen, change_seq, bar))
+        every = found + _cut(conn, found, cap=cap, change_seq=change_seq)
+        bar.update()
+        by_size = {
+            number: sum(
+                (blocks.by_size(cap) for blocks in every if blocks.rule_id == number),
+                np.zeros(cap + 1, dtype=np.int64),
+            )
+            for number, _ in chosen.rules
+        }
+        largest = largest_block(np.sum(list(by_size.values()), axis=0), budget=chosen.budget)
+        pairs = first_pairs(every, largest=largest)
+        conn.execute(query(tables.SQL, "drop_pair_index"))
+        tables.write_pairs(conn, pairs)
+        conn.execute(query(tables.SQL, "create_pair_index"))
+        conn.execute(query(tables.SQL, "analyse_pairs"))
+        new_pairs_n = tables.count_by_rule(pairs[2], by_size)
+        counts = [
+            tables.RuleCounts(
+                rule_id=number,
+                name=name,
+                keys_n=sum(blocks.keys_n for blocks in every if blocks.rule_id == number),
+                new_pairs_n=new_pairs_n[number],
+                blocks_by_size=by_size[number],
+            )
+            for number, name in chosen.rules
+        ]
+        tables.write_rules(conn, counts, largest)
+        oversized_n = tables.write_oversized(conn, ctx, every, largest)
+        generation = conn.execute(query(tables.SQL, "next_generation")).scalar_one()
+        tables.write_state(conn, generation=generation, largest=largest, budget=chosen.budget)
+        bar.update()
+    return PhaseReport(
+        profiles_n,
+        len(pairs[0]),
+        detail={
+            "rules": [name for _, name in chosen.rules],
+            "largest_block": largest,
+            "oversized_blocks": oversized_n,
+            "pair_budget": chosen.budget,
+        },
+    )
+
+
+def _blocks(
+    conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int, bar: Bar
+) -> Iterator[Blocks]:
+    """The blocks of each rule; their keys are stored on the way.
+
+    While keys are sorted here, the database makes those of the next rule.
+    """
+    with ThreadPoolExecutor(1) as database:  # one: a connection does one thing at a time
+        coming = database.submit(tables.read_keys, conn, ctx.config, chosen.rules[0])
+        stored: Future[None] | None = None
+        for (number, _), after in zip(chosen.rules, [*chosen.rules[1:], None], strict=True):
+            keys, profile_ids = coming.result()
+            if after is not None:
+                coming = database.submit(tables.read_keys, conn, ctx.config, after)
+            entries = Keys.of(keys, profile_ids)
+            if stored is not None:
+                stored.result()
+            stored = database.submit(
+                key_store.write, conn, number, entries, change_seq=change_seq, refined=False
+            )
+            yield Blocks.of(number, entries)
+            bar.update()
+        if stored is not None:
+            stored.result()
+
+
+def _cut(conn: Connection, found: list[Blocks], *, cap: int, change_seq: int) -> list[Blocks]:
+    """The blocks that further attributes cut blocks over the cap into, by rule."""
+    over = {}
+    for blocks in found:
+        owner, members = blocks.inside(np.flatnonzero(blocks.sizes > cap))
+        over[blocks.rule_id] = Keys(blocks.keys[owner], members)
+    refined = tables.refine(conn, over)
+    for rule_id, entries in refined.items():
+        key_store.write(conn, rule_id, entries, change_seq=change_seq, refined=True)
+    return [Blocks.of(rule_id, entries) for rule_id, entries in refined.items()]

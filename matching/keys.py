@@ -1,0 +1,73 @@
+"""Blocking keys as arrays ordered by key, in which a night looks up what it needs.
+
+A profile has a handful of keys, so a million profiles have eight million. As sorted arrays they
+are read in a fraction of a second and searched by bisection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+"""Whether each profile, by its id, is meant."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys of one rule with the profiles that have them, one entry each, ordered by key."""
+
+    keys: Ints
+    profile_ids: Ints
+
+    @classmethod
+    def of(cls, keys: Ints, profile_ids: Ints) -> Keys:
+        """The entries, put in order."""
+        order = np.argsort(keys)
+        return cls(keys[order], profile_ids[order])
+
+    @classmethod
+    def joined(cls, several: Sequence[Keys]) -> Keys:
+        """All entries of several together."""
+        if len(several) == 1:
+            return several[0]
+        none = [np.empty(0, dtype=np.int64)]
+        return cls.of(
+            np.concatenate([one.keys for one in several] or none),
+            np.concatenate([one.profile_ids for one in several] or none),
+        )
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def under(self, wanted: Ints) -> tuple[Ints, Ints]:
+        """Position in ``wanted`` (in order), and profile, of each entry under these keys."""
+        first = np.searchsorted(self.keys, wanted)
+        sizes = np.searchsorted(self.keys, wanted, side="right") - first
+        owner = np.repeat(np.arange(len(wanted)), sizes)
+        start = np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
+        return owner, self.profile_ids[start + np.arange(len(owner))]
+
+    def where(self, chosen: NDArray[np.bool_] | Ints | slice) -> Keys:
+        """The chosen entries (boolean mask, ascending positions or a stretch)."""
+        return Keys(self.keys[chosen], self.profile_ids[chosen])
+
+    def of_profiles(self, meant: Mask) -> Keys:
+        """The entries of the profiles that are meant."""
+        return self.where(np.flatnonzero(meant[self.profile_ids]))
+
+    def without(self, others: Keys) -> Keys:
+        """These entries but for those that ``others`` has too, however often."""
+        at = np.flatnonzero(np.isin(self.keys, others.keys))
+        gone = set(zip(others.keys.tolist(), others.profile_ids.tolist(), strict=True))
+        mine = zip(self.keys[at].tolist(), self.profile_ids[at].tolist(), strict=True)
+        keep = np.ones(len(self), dtype=bool)
+        keep[at] = [entry not in gone for entry in mine]
+        return self.where(keep)
+
+
+NONE = Keys(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))

@@ -1,0 +1,174 @@
+"""Scoring what is new gives what scoring everything gives, groups and their closing pairs too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from matching import model_store
+from mdm.config import Config
+
+if TYPE_CHECKING:
+    from tests.matching.conftest import Nights, Person
+
+VALUES = {
+    "given_name": ["ann", "anna", "anne", "bob", "bo", "lee"],
+    "family_name": ["lee", "reed", "read", "ashworth"],
+    "email": ["a@x.de", "b@x.de", "ann.lee@firm.com"],
+    "phone": ["+4930123456", "+4930123457", "+4930999999"],
+    "date_of_birth": ["1980-01-01", "1980-01-02", "1975-05-05"],
+    "postcode": ["10115", "10117"],
+    "street": ["12 plum street", "12 plume street"],
+    "organisation": ["plum works gmbh", "plum trade", "plum works and trade"],
+}
+people = st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from(some) for name, some in VALUES.items()}
+)
+lives = st.lists(
+    st.tuples(
+        st.lists(people, max_size=6), st.lists(st.integers(0, 50), max_size=3), st.booleans()
+    ),
+    min_size=1,
+    max_size=4,
+)
+EVERYTHING = {name: some[0] for name, some in VALUES.items() if name != "organisation"}
+CROWD: list[Person] = [
+    {**EVERYTHING, "given_name": "x"},
+    {**EVERYTHING, "given_name": "y"},
+    {"organisation": "z works"},
+    {"organisation": "z trade"},
+]
+
+
+def configure(nights: Nights, **matching: object) -> None:
+    sources = {name: one.model_dump() for name, one in nights.config.sources.items()}
+    nights.config = Config.model_validate({"sources": sources, "matching": matching})
+
+
+@pytest.fixture
+def learnt(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Nights:
+    """A crowd from which a model was learnt for good; blocks are cut early."""
+    monkeypatch.setattr(model_store, "MATURE_PROFILES", 1)
+    configure(nights, max_block_size=5, never_match=[["date_of_birth", "phone"]])
+    nights.pass_by(CROWD)
+    nights.block()
+    nights.match()
+    return nights
+
+
+def is_as_if_made_anew(nights: Nights) -> None:
+    """What matching has come to is what it makes of the living from nothing."""
+    found = nights.scores()
+    nights.block(full=True)
+    nights.match(full=True)
+    assert found == nights.scores()
+
+
+def scores_by_profile(nights: Nights) -> dict[int, list[tuple[Any, ...]]]:
+    """Per profile its scored pairs."""
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    for row in nights.scores():
+        for side in row[:2]:
+            found.setdefault(side, []).append(row)
+    return found
+
+
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(lives)
+def test_any_nights_give_what_one_matching_gives(
+    learnt: Nights, then: list[tuple[list[Person], list[int], bool]]
+) -> None:
+    savepoint = learnt.conn.begin_nested()
+    living = dict(learnt.living)
+    for come, go, is_matched in then:
+        learnt.pass_by(come, {learnt.fingerprint(4 + nth) for nth in go if len(learnt.living) > 9})
+        learnt.block()
+        if is_matched:
+            report = learnt.match()
+            assert report.detail.get("incremental") or report.detail == {"unchanged": True}
+    learnt.match()
+    is_as_if_made_anew(learnt)
+    savepoint.rollback()
+    learnt.living = living
+
+
+def test_a_group_is_closed_and_opened_again(learnt: Nights) -> None:
+    """Two people whom only a third ties together are compared as long as the third is there."""
+    configure(learnt, blocking=["email", "phone"])
+    phone, mail = "+4930111111", "ann.q@x.de"
+    one = {"given_name": "ann", "family_name": "quill", "phone": phone, "email": "q@y.de"}
+    bridge = {"given_name": "ann", "family_name": "quill", "phone": phone, "email": mail}
+    other = {"given_name": "anne", "family_name": "quilla", "email": mail}
+    learnt.pass_by([one, other])
+    learnt.block()
+    learnt.match()
+    ends = (learnt.profile_id(one), learnt.profile_id(other))
+    scores = "SELECT rule_id FROM staging.identity_match_candidates"
+    rule = f"{scores} WHERE (profile_id_l, profile_id_r)"
+    assert learnt.rows(f"{rule} = {ends}") == []
+    learnt.pass_by([bridge])
+    learnt.block()
+    assert learnt.match().detail["closing_pairs"] == 1
+    assert learnt.rows(f"{rule} = {ends}") == [(0,)]
+    is_as_if_made_anew(learnt)
+    learnt.pass_by(go=[learnt.fingerprint_of(bridge)])
+    learnt.block()
+    assert learnt.match().detail["incremental"]
+    assert learnt.rows(f"{rule} = {ends}") == []
+    is_as_if_made_anew(learnt)
+
+
+def test_identity_is_told_of_every_profile_with_other_pairs(learnt: Nights) -> None:
+    ann = {**EVERYTHING, "street": "1 elm road"}
+    learnt.pass_by([ann])
+    learnt.block()
+    before = scores_by_profile(learnt)
+    learnt.pass_by([{**ann, "street": "1 elm lane"}], [learnt.fingerprint(0)])
+    learnt.block()
+    learnt.match()
+    after = scores_by_profile(learnt)
+    changed = {one for one in before.keys() | after.keys() if before.get(one) != after.get(one)}
+    told = {row[0] for row in learnt.rows("SELECT profile_id FROM staging.rescored_profiles")}
+    assert changed
+    assert changed <= told
+
+
+@pytest.mark.parametrize(
+    "happening",
+    [
+        "TRUNCATE staging.volatile_marker, staging.matching_state, staging.blocking_state,"
+        " staging.identity_match_candidates, staging.identity_match_candidates_blocked",
+        "UPDATE ops.match_models SET data_profile = '{\"profiles\": 0}', chosen_by = NULL",
+        "UPDATE staging.blocking_state SET generation = generation + 1",
+    ],
+    ids=["a crash", "a provisional model", "a whole blocking"],
+)
+def test_without_a_base_everything_is_scored(learnt: Nights, happening: str) -> None:
+    learnt.pass_by([{**EVERYTHING, "given_name": "zoe"}])
+    learnt.conn.execute(text(happening))
+    learnt.block()
+    assert "incremental" not in learnt.match().detail
+    is_as_if_made_anew(learnt)
+
+
+def test_an_attribute_the_model_does_not_know_makes_it_be_learnt_anew(learnt: Nights) -> None:
+    before = learnt.rows("SELECT model_id FROM ops.match_models WHERE is_current")
+    learnt.pass_by([{**EVERYTHING, "middle_name": "bo"}])
+    learnt.block()
+    assert "incremental" not in learnt.match().detail
+    assert learnt.rows("SELECT model_id FROM ops.match_models WHERE is_current") != before
+
+
+def test_nothing_new_is_nothing_done(learnt: Nights) -> None:
+    before = learnt.scores()
+    assert learnt.match().detail == {"unchanged": True}
+    assert learnt.scores() == before
