@@ -52,6 +52,12 @@ WITH fresh_words AS (
     WHERE i.change_seq > :change_seq
 ), gone_from AS (
     SELECT DISTINCT g.global_customer_id FROM pg_temp.identity_gone AS g
+), merged_records AS (
+    SELECT e.global_customer_id, e.cluster, jsonb_agg(e.record_id ORDER BY e.record_id) AS records
+    FROM pg_temp.identity_changes AS m
+    JOIN pg_temp.identity_evidence AS e USING (global_customer_id, cluster)
+    WHERE m.event_type = 'MERGE'
+    GROUP BY e.global_customer_id, e.cluster
 )
 SELECT :run_id, c.event_type, c.global_customer_id, c.related_id, c.record_n,
        CASE WHEN c.event_type = 'DELETE' THEN
@@ -70,11 +76,15 @@ SELECT :run_id, c.event_type, c.global_customer_id, c.related_id, c.record_n,
                 THEN 'model change'
             WHEN c.event_type = 'SPLIT' THEN 'evidence gone'
             ELSE 'new evidence' END,
-       CASE WHEN c.event_type = 'SPLIT' AND c.is_revived THEN jsonb_build_object('revived', true)
+       -- A merge that is taken back needs to know who came with it.
+       CASE WHEN c.event_type = 'MERGE' THEN jsonb_build_object('records', x.records)
+            WHEN c.event_type = 'SPLIT' AND c.is_revived THEN jsonb_build_object('revived', true)
             ELSE '{}' END,
        :as_of
 FROM pg_temp.identity_changes AS c
 JOIN identity.customers AS k ON k.global_customer_id = c.global_customer_id
+LEFT JOIN merged_records AS x
+       ON x.global_customer_id = c.global_customer_id AND x.cluster = c.cluster
 LEFT JOIN identity.customers AS r ON r.global_customer_id = c.related_id
 ORDER BY array_position(ARRAY['RESURRECT', 'SPLIT', 'MOVE', 'MERGE', 'DELETE'], c.event_type),
          k.customer_seq, r.customer_seq;

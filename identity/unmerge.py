@@ -46,6 +46,7 @@ class Proposal:
 @dataclass(frozen=True)
 class _Member:
     record: str
+    record_id: int
     profile: int
     first_customer: UUID
 
@@ -76,22 +77,31 @@ def propose_many(conn: Connection, customer_ids: Iterable[UUID]) -> list[Proposa
 def propose_for_run(conn: Connection, run_id: int) -> list[Proposal]:
     """A cut for each merge that a run made, between what were two customers before it.
 
-    Records count to the side they were first published on. Merges whose records have parted since
-    are left out. Raises UsageError when the run merged nothing.
+    A record counts to the side it was on right before the run, as the merge's event tells; one
+    that came later counts to the side that stayed. Merges of a time whose events do not tell go by
+    the id each record was first published under, and those whose records have parted since are left
+    out. Raises UsageError when the run merged nothing.
     """
     rows = conn.execute(query(_SQL, "merges"), {"run_id": run_id}).all()
     if not rows:
         raise UsageError(f"run {run_id} merged no customers")
     former: dict[UUID, set[UUID]] = {}
+    came: dict[UUID, set[int]] = {}
     for row in rows:
         former.setdefault(row.ended_id, set()).add(row.former_id)
+        if row.records is not None:
+            came[row.ended_id] = set(row.records)
     customers, members = _members(conn, list(former))
     evidence = _evidence(conn, members)
     proposals = []
     for ended, ids in former.items():
         at = members[customers[ended]] if ended in customers else []
-        leaves = [m for m in at if m.first_customer in ids]
-        stays = [m for m in at if m.first_customer not in ids]
+        leaves = [
+            m
+            for m in at
+            if (m.record_id in came[ended] if ended in came else m.first_customer in ids)
+        ]
+        stays = [m for m in at if m not in leaves]
         if leaves and stays:
             why = f"run {run_id} merged {ended} into {customers[ended]}"
             proposals.append(_proposal(customers[ended], stays, leaves, evidence, why))
@@ -178,7 +188,7 @@ def _members(
     for row in conn.execute(query(_SQL, "members"), {"customers": list(ids)}):
         customers[row.wanted_id] = row.global_customer_id
         record = f"{row.source}:{row.source_record_id}"
-        member = _Member(record, row.profile_id, row.first_customer_id)
+        member = _Member(record, row.record_id, row.profile_id, row.first_customer_id)
         members.setdefault(row.global_customer_id, {})[record] = member
     in_order = {i: customers[i] for i in ids if i in customers}
     return in_order, {customer: list(of.values()) for customer, of in members.items()}

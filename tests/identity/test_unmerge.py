@@ -117,6 +117,26 @@ def test_all_merges_of_a_run_are_taken_back(world: World) -> None:
         unmerge.propose_for_run(world.conn, run + 100)
 
 
+def test_a_record_that_had_moved_goes_with_the_side_it_was_on(world: World) -> None:
+    """b was published under C1, moved to C2, and came back with c when both were merged."""
+    world.put(*"abcd").pair("a", "b").pair("c", "d").resolve()
+    world.unpair("a", "b").pair("b", "c").pair("b", "d").resolve()
+    assert world.customers() == {"C1": "a", "C2": "b c d"}
+    for one in "bcd":
+        world.pair("a", one)
+    world.resolve()
+    assert world.customers() == {"C1": "a b c d"}
+    run = world.conn.execute(text("SELECT max(run_id) FROM identity.identity_events")).scalar_one()
+    (proposal,) = unmerge.propose_for_run(world.conn, run)
+    assert proposal.stays == ("crm:a",)
+    assert proposal.leaves == ("crm:b", "crm:c", "crm:d")
+    # an event of before, which does not tell: by the id each record was first published under
+    world.conn.execute(text("ALTER TABLE identity.identity_events DISABLE TRIGGER USER"))
+    world.conn.execute(text("UPDATE identity.identity_events SET detail = '{}'"))
+    (proposal,) = unmerge.propose_for_run(world.conn, run)
+    assert proposal.leaves == ("crm:c", "crm:d")
+
+
 def test_the_cheapest_cut_is_the_cheapest_of_all() -> None:
     random = np.random.default_rng(20_260_501)
     for n in (2, 3, 5, 7):
