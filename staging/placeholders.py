@@ -1,5 +1,7 @@
 """Values that stand for "nothing known": `n/a`, `test@test.com`, `0000000000`, `1900-01-01`."""
 
+import functools
+import operator
 import string
 from collections.abc import Iterable, Mapping
 
@@ -12,6 +14,11 @@ _COMPACT = str.maketrans(
     string.ascii_lowercase,
     "".join(map(chr, {*range(128)} - {*map(ord, string.ascii_letters + string.digits)})),
 )
+_PADDING = r"[\x00-/:-@\[-`{-\x7f]*"  # of ASCII, what is neither letter nor digit
+_NOT_DIGITS = r"[\x00-/:-\x7f]*"
+# A value of punctuation alone, or one beyond ASCII, which only Python can fold.
+_SAYS_NOTHING = rf"^{_PADDING}$|[^\x00-\x7f]"
+_PATTERNS_IN_ONE = 200
 _NAME_PARTS = frozenset({"given_name", "middle_name", "family_name"})
 
 
@@ -39,6 +46,12 @@ class Placeholders:
         self._phones = frozenset(
             digits for value in by_attribute.get("phone", ()) if (digits := _digits(value))
         )
+        self._phone_patterns = _alternatives(
+            *(
+                f"^{_NOT_DIGITS}{_spelled(digits, _NOT_DIGITS)}{_NOT_DIGITS}$"
+                for digits in sorted(self._phones)
+            )
+        )
 
     def holds(self, attribute: str, value: str) -> bool:
         """True if `value`, as the source wrote it or as it was standardised, says nothing."""
@@ -52,34 +65,39 @@ class Placeholders:
         return self._listed.get(attribute, self._common).holds(compact)
 
     def among(self, attribute: str, values: pl.Series) -> list[str]:
-        """Those of the distinct `values` that `holds` is true for."""
-        compact = values.str.to_lowercase().str.replace_all("[^a-z0-9]+", "")
-        is_likely = (
-            self._listed.get(attribute, self._common).likely(compact)
-            | (compact == "")
-            | values.str.contains(r"[^\x00-\x7f]")
-        )
+        """Those of the `values` that `holds` is true for, each once, in order."""
+        patterns = self._listed.get(attribute, self._common).patterns
         if attribute == "phone":
-            digits = compact.str.replace_all("[^0-9]+", "")
-            is_likely |= digits.is_in(list(self._phones))
-        return [value for value in values.filter(is_likely) if self.holds(attribute, value)]
+            patterns += self._phone_patterns
+        likely = values.filter(_any_of(values, (_SAYS_NOTHING, *patterns)))
+        found = likely.unique().drop_nulls().sort()
+        return [value for value in found if self.holds(attribute, value)]
 
 
 class _Listed:
     """Compact values, and the starts and ends that were given with "*"."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        self._exact: set[str] = set()
-        self._starts: tuple[str, ...] = ()
-        self._ends: tuple[str, ...] = ()
+        exact: set[str] = set()
+        starts: set[str] = set()
+        ends: set[str] = set()
         for value in values:
             compact = _compact(value)
             if compact and value.endswith("*"):
-                self._starts += (compact,)
+                starts.add(compact)
             elif compact and value.startswith("*"):
-                self._ends += (compact,)
+                ends.add(compact)
             elif compact:
-                self._exact.add(compact)
+                exact.add(compact)
+        self._exact = exact
+        self._starts = tuple(sorted(starts))
+        self._ends = tuple(sorted(ends))
+        #: Regular expressions of which one finds every ASCII value that `holds` is true for.
+        self.patterns = _alternatives(
+            *(f"^{_PADDING}{_spelled(value, _PADDING)}{_PADDING}$" for value in sorted(exact)),
+            *(f"^{_PADDING}{_spelled(value, _PADDING)}" for value in self._starts),
+            *(f"{_spelled(value, _PADDING)}{_PADDING}$" for value in self._ends),
+        )
 
     def holds(self, compact: str) -> bool:
         """True if the compact value is in the list."""
@@ -89,14 +107,23 @@ class _Listed:
             or compact.endswith(self._ends)
         )
 
-    def likely(self, compact: pl.Series) -> pl.Series:
-        """`holds` for many compact values at once."""
-        found = compact.is_in(list(self._exact))
-        for start in self._starts:
-            found |= compact.str.starts_with(start)
-        for end in self._ends:
-            found |= compact.str.ends_with(end)
-        return found
+
+def _spelled(compact: str, padding: str) -> str:
+    """A pattern for the characters of `compact` in either case, with `padding` in between."""
+    return padding.join(f"[{char}{char.upper()}]" if char.isalpha() else char for char in compact)
+
+
+def _alternatives(*patterns: str) -> tuple[str, ...]:
+    """The patterns as few: compiled ones have a limited size, however long a list becomes."""
+    return tuple(
+        "|".join(patterns[start : start + _PATTERNS_IN_ONE])
+        for start in range(0, len(patterns), _PATTERNS_IN_ONE)
+    )
+
+
+def _any_of(values: pl.Series, patterns: Iterable[str]) -> pl.Series:
+    """True where one of the patterns is found, null where there is no value."""
+    return functools.reduce(operator.or_, map(values.str.contains, patterns))
 
 
 def _compact(value: str) -> str:

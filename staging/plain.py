@@ -22,7 +22,8 @@ _WORD = "^[A-Za-z]+$"
 _TWO_OR_THREE_WORDS = "^[A-Za-z]+ [A-Za-z]+( [A-Za-z]+)?$"
 _EMAIL = r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,24}$"
 _LONGEST_LOCAL_PART = 64
-_PLAIN_STREET = "^[A-Za-z0-9][A-Za-z0-9 .-]*$"
+_PLAIN_STREET = "^[A-Za-z0-9](?:[A-Za-z0-9 .-]|#[A-Za-z0-9])*$"
+_LONG_LAST_WORD = "(?:^| )[^ #]{3,}$"  # "#1204" is a unit
 _ODD_IN_STREET = r"(^|[^A-Za-z])[A-Za-z]\.|(?i:stra)"  # "N. Main", "Bahnhofstrasse"
 
 #: The outputs of a group and which rows of them are certain, for rows of its inputs.
@@ -139,8 +140,7 @@ def postal_addresses(known: pl.DataFrame) -> pl.DataFrame:
         _street_words(frame["street"]).alias("words"),
     )
     street, words, city = pl.col("street"), pl.col("words"), pl.col("city")
-    last_word = street.str.extract("([^ ]*)$")
-    may_end_in_postcode = last_word.str.contains("[0-9]") & (last_word.str.len_bytes() >= 3)
+    may_end_in_postcode = street.str.contains("[0-9][^ ]*$") & street.str.contains(_LONG_LAST_WORD)
     is_plain = (
         street.str.contains(_PLAIN_STREET)
         & ~street.str.contains(_ODD_IN_STREET)
@@ -244,7 +244,11 @@ def _by_distinct(column: pl.Series, function: Callable[[str], str | None]) -> pl
 
 def _street_words(street: pl.Series) -> pl.Series:
     """The lower-case words of each street, each in its one spelling."""
-    words = street.str.to_lowercase().str.replace_all("[^a-z0-9]+", " ").str.strip_chars(" ")
+    # two spaces between words, so that every word has one before and one behind of its own
+    words = street.str.to_lowercase().str.replace_all("#", " unit ", literal=True)
+    words = " " + words.str.replace_all("[^a-z0-9]+", "  ") + " "
     spelling = addresses.STREET_WORDS
-    one_spelling = pl.element().replace(list(spelling), list(spelling.values()))
-    return words.str.split(" ").list.eval(one_spelling).list.join(" ").alias("words")
+    one_spelling = words.str.replace_many(
+        [f" {word} " for word in spelling], [f" {short} " for short in spelling.values()]
+    )
+    return one_spelling.str.replace_all("  ", " ", literal=True).str.strip_chars(" ").alias("words")

@@ -1,6 +1,9 @@
 """Placeholders: what the list holds, in any spelling."""
 
+import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from staging.placeholders import Placeholders
 
@@ -55,3 +58,25 @@ def test_an_empty_list_still_refuses_bare_punctuation() -> None:
     nothing = Placeholders((), {})
     assert nothing.holds("city", "...")
     assert not nothing.holds("city", "n/a")
+
+
+spellings = st.text(st.sampled_from("nNaA/?-. 01*ulLprhoéK@\x01"), max_size=6) | st.sampled_from(
+    ["N/A", "n.a.", "Null", "NULL", "noreply@shop.com", "a@example.invalid", "(000) 000-0000",
+     "0000000000x", "test@TEST.com", "Not  Provided", "1234567890", "ｎ/ａ", "no-reply"]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("attribute", ["city", "family_name", "email", "phone"])
+@given(values=st.lists(st.none() | spellings, max_size=20))
+@settings(derandomize=True, deadline=None)
+def test_among_many_values_are_those_that_hold(attribute: str, values: list[str | None]) -> None:
+    found = PLACEHOLDERS.among(attribute, pl.Series(values, dtype=pl.String))
+    assert found == sorted(
+        {v for v in values if v is not None and PLACEHOLDERS.holds(attribute, v)}
+    )
+
+
+def test_a_long_list_is_searched_too() -> None:
+    long = Placeholders([f"nothing {number}" for number in range(3000)], {})
+    values = pl.Series(["Nothing-0", "nothing 2999", "nothing 3000", "some"])
+    assert long.among("city", values) == ["Nothing-0", "nothing 2999"]
