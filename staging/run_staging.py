@@ -87,26 +87,34 @@ def _stage_source(
     standardiser = _standardiser(ctx, name, source)
     bulk.execute(conn, load(_FILE)["open_source"], raw=bulk.identifier("raw", source.table))
     whole = _do(conn, "find_changed_objects", source=name, whole=whole).scalar_one()
-    if whole:
-        _do(conn, "find_current_rows_of_all", batch_rows=BATCH_ROWS)
-    else:
-        _do(conn, "find_touched_records", source=name)
-        _do(conn, "find_current_rows_of_touched", batch_rows=BATCH_ROWS)
-    _do(conn, "open_staged_records")
     is_new = not _do(conn, "source_is_staged", source=name).scalar_one()
+    is_first = whole and is_new
+    if is_first:
+        _do(conn, "find_outdated_rows")
+        batches = _do(conn, "first_batches", source=name, batch_rows=BATCH_ROWS).all()
+    else:
+        if whole:
+            _do(conn, "find_current_rows_of_all", batch_rows=BATCH_ROWS)
+        else:
+            _do(conn, "find_touched_records", source=name)
+            _do(conn, "find_current_rows_of_touched", batch_rows=BATCH_ROWS)
+        batches = _do(conn, "batches").all()
+    _do(conn, "open_staged_records")
     target = Target(
         table=("staging", "records") if is_new else ("pg_temp", "staged_records"),
         source=name,
         change_seq=_do(conn, "take_change_number").scalar_one(),
         run_id=ctx.run_id,
-        options="FORMAT csv, FREEZE" if is_bare else "FORMAT csv",
+        freeze=is_bare,
     )
     mapping = FieldMapping(source.fields)
-    batches = _do(conn, "batches").all()
+    read_batch = "read_first_batch" if is_first else "read_batch"
     with ctx.progress(f"staging {name}", sum(batch.rows_n for batch in batches)) as bar:
-        read = stage_current_rows(conn, batches, mapping, standardiser, target, bar=bar)
+        read = stage_current_rows(
+            conn, batches, mapping, standardiser, target, read_batch=read_batch, bar=bar
+        )
     numbers = {"source": name, "change_seq": target.change_seq, "run_id": ctx.run_id}
-    _do(conn, "stage_deletions", **numbers)
+    _do(conn, "stage_first_deletions" if is_first else "stage_deletions", **numbers)
     if not is_new:
         _do(conn, f"stage_disappearances_of_{'all' if whole else 'touched'}", **numbers)
     applied = _do(conn, "apply_staged_records", change_seq=target.change_seq).one()

@@ -121,6 +121,80 @@ JOIN pg_temp.source_rows AS rows
 {joins}
 WHERE present.batch = {batch} AND NOT present.is_deleted
 
+-- name: find_outdated_rows
+-- Temporary: for the first load of a source, the rows of records that came more than once but for
+-- their current one: current is what find_current_rows_of_all says. They are few as a rule, so the
+-- batches of a first load are stretches of raw without these.
+DROP TABLE IF EXISTS pg_temp.outdated_rows;
+CREATE TEMPORARY TABLE outdated_rows ON COMMIT DROP AS
+WITH repeated_records AS (
+    SELECT rows.source_record_id
+    FROM pg_temp.source_rows AS rows
+    JOIN raw.lake_objects AS objects USING (object_id)
+    WHERE objects.state = 'LOADED'
+    GROUP BY rows.source_record_id
+    HAVING count(*) > 1
+), versions AS (
+    SELECT rows.object_id, rows.line_no,
+           row_number() OVER (
+               PARTITION BY rows.source_record_id COLLATE "C"
+               ORDER BY rows.event_at DESC, objects.object_key COLLATE "C" DESC, rows.line_no DESC
+           ) AS version
+    FROM repeated_records
+    JOIN pg_temp.source_rows AS rows USING (source_record_id)
+    JOIN raw.lake_objects AS objects USING (object_id)
+    WHERE objects.state = 'LOADED'
+)
+SELECT object_id, line_no FROM versions WHERE version > 1;
+ANALYZE pg_temp.outdated_rows
+
+-- name: first_batches
+-- The batches of a first load in the order of raw: stretches of whole objects, of lines where an
+-- object is large (one row per batch, both ends included; of :batch_rows to twice as many rows).
+WITH pieces AS (
+    SELECT objects.object_id, lines.first_line_no,
+           CASE WHEN objects.rows_n > :batch_rows THEN lines.first_line_no + :batch_rows - 1
+                ELSE 2147483647 END AS last_line_no,
+           least(objects.rows_n, :batch_rows) AS rows_n
+    FROM raw.lake_objects AS objects
+    CROSS JOIN LATERAL generate_series(
+        1,
+        CASE WHEN objects.rows_n > :batch_rows THEN
+            (SELECT max(rows.line_no) FROM pg_temp.source_rows AS rows
+             WHERE rows.object_id = objects.object_id)
+        ELSE 1 END,
+        :batch_rows
+    ) AS lines (first_line_no)
+    WHERE objects.source = :source AND objects.state = 'LOADED' AND objects.rows_n > 0
+), numbered_pieces AS (
+    SELECT *,
+           (sum(rows_n) OVER (ORDER BY object_id, first_line_no) - rows_n)::bigint / :batch_rows
+               AS batch
+    FROM pieces
+)
+SELECT batch, sum(rows_n)::bigint AS rows_n,
+       min(object_id) AS first_object_id,
+       (array_agg(first_line_no ORDER BY object_id, first_line_no))[1] AS first_line_no,
+       max(object_id) AS last_object_id,
+       (array_agg(last_line_no ORDER BY object_id DESC, first_line_no DESC))[1] AS last_line_no
+FROM numbered_pieces
+GROUP BY batch
+ORDER BY batch
+
+-- name: read_first_batch
+-- The keys and the wanted fields of one batch of a first load, as they were written. The comparison
+-- of the object alone is for the planner, which knows nothing of the other kind.
+SELECT rows.source_record_id, rows.object_id, rows.line_no, rows.event_at, {items}
+FROM pg_temp.source_rows AS rows
+JOIN raw.lake_objects AS objects ON objects.object_id = rows.object_id AND objects.state = 'LOADED'
+{joins}
+WHERE rows.object_id BETWEEN {first_object_id} AND {last_object_id}
+  AND (rows.object_id, rows.line_no) >= ({first_object_id}, {first_line_no})
+  AND (rows.object_id, rows.line_no) <= ({last_object_id}, {last_line_no})
+  AND NOT rows.is_deleted
+  AND NOT EXISTS (SELECT FROM pg_temp.outdated_rows AS outdated
+                  WHERE outdated.object_id = rows.object_id AND outdated.line_no = rows.line_no)
+
 -- name: source_is_staged
 -- Whether staging.records holds anything of the source yet.
 SELECT EXISTS (SELECT FROM staging.records WHERE source = :source)
@@ -138,6 +212,18 @@ INSERT INTO pg_temp.staged_records
 SELECT :source, source_record_id, object_id, line_no, event_at, true, :change_seq, :run_id
 FROM pg_temp.current_rows
 WHERE is_deleted
+
+-- name: stage_first_deletions
+-- The same in the first load of a source.
+INSERT INTO pg_temp.staged_records
+    (source, source_record_id, object_id, line_no, event_at, is_deleted, change_seq, run_id)
+SELECT :source, rows.source_record_id, rows.object_id, rows.line_no, rows.event_at, true,
+       :change_seq, :run_id
+FROM pg_temp.source_rows AS rows
+JOIN raw.lake_objects AS objects USING (object_id)
+WHERE objects.state = 'LOADED' AND rows.is_deleted
+  AND NOT EXISTS (SELECT FROM pg_temp.outdated_rows AS outdated
+                  WHERE outdated.object_id = rows.object_id AND outdated.line_no = rows.line_no)
 
 -- name: stage_disappearances_of_touched
 -- So does a touched record that no counted object speaks of any more, as after a retraction; it

@@ -81,6 +81,36 @@ def test_what_happened_to_values_is_counted(warehouse: Warehouse) -> None:
     ]
 
 
+@pytest.mark.parametrize("batch_rows", [1, 3, 5, 1000])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_first_load_finds_what_is_current_as_any_other_does(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, batch_rows: int, seed: int
+) -> None:
+    chance = random.Random(seed)
+    for _ in range(12):
+        rows = [
+            {
+                "id": f"R{chance.randrange(40)}",
+                "name": f"Anna {chance.randrange(9)}",
+                "at": chance.randint(1, 3),
+                "_deleted": chance.random() < 0.2,
+            }
+            for _row in range(chance.choice([0, 1, 2, 17]))
+        ]
+        warehouse.deliver(f"crm/{chance.random()}", *rows)
+        if chance.random() < 0.2:
+            state = chance.choice(["REJECTED", "SUPERSEDED", "RETRACTED"])
+            warehouse.set_state(list(warehouse.objects)[-1], state)
+    # lines that were blank or bad leave gaps
+    warehouse.conn.execute(text("UPDATE raw.crm_customers SET line_no = line_no * 3 + 60"))
+    monkeypatch.setattr(run_staging, "BATCH_ROWS", batch_rows)
+    first = warehouse.stage()
+    assert first.rows_out > 10
+    again = warehouse.stage(full=True)
+    assert again.rows_in == first.rows_in
+    assert again.rows_out == again.detail["crm"]["moved"] == 0
+
+
 def test_without_input_nothing_is_touched(warehouse: Warehouse) -> None:
     warehouse.deliver("crm/1", ANNA)
     warehouse.stage()
