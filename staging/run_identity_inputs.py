@@ -30,6 +30,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     is_first = consumed is None
     with ctx.progress("making profiles", 4, "steps") as bar:
         since = -1 if is_first or ctx.full else consumed
+        _do(conn, "let_workers_help")
         changed = _do(conn, "find_changed_records", consumed=since).scalar_one()
         bar.update()
         number = _do(conn, "take_change_number").scalar_one()
