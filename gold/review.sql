@@ -34,15 +34,18 @@ WITH doubtful AS MATERIALIZED (
     UNION SELECT weakest_profile_l FROM suspicious
     UNION SELECT weakest_profile_r FROM suspicious
 ), homes AS MATERIALIZED (
-    SELECT m.profile_id, m.global_customer_id, min(m.record_id) AS record_id
+    SELECT DISTINCT ON (m.profile_id, m.global_customer_id)
+           m.profile_id, m.global_customer_id, m.record_id, m.source, m.source_record_id
     FROM identity.customer_identity_map AS m
     JOIN needed USING (profile_id)
-    GROUP BY m.profile_id, m.global_customer_id
+    ORDER BY m.profile_id, m.global_customer_id, m.record_id
 ), between_customers AS (
     SELECT least(l.global_customer_id, r.global_customer_id) AS customer,
            greatest(l.global_customer_id, r.global_customer_id) AS other,
            CASE WHEN l.global_customer_id < r.global_customer_id THEN l.record_id ELSE r.record_id END AS record_l,
            CASE WHEN l.global_customer_id < r.global_customer_id THEN r.record_id ELSE l.record_id END AS record_r,
+           CASE WHEN l.global_customer_id < r.global_customer_id THEN l.profile_id ELSE r.profile_id END AS profile_l,
+           CASE WHEN l.global_customer_id < r.global_customer_id THEN r.profile_id ELSE l.profile_id END AS profile_r,
            p.match_probability, p.match_weight
     FROM doubtful AS p
     JOIN homes AS l ON l.profile_id = p.profile_id_l
@@ -59,15 +62,13 @@ WITH doubtful AS MATERIALIZED (
     ORDER BY b.customer, b.other, b.match_weight DESC, b.record_l, b.record_r
 ), subjects AS (
     SELECT 'PAIR' AS kind, format('pair:%s:%s', p.customer, p.other) AS subject_key,
-           p.customer AS global_customer_id, p.other AS other_customer_id, p.record_l, p.record_r,
+           p.customer AS global_customer_id, p.other AS other_customer_id, p.profile_l, p.profile_r,
            'DOUBTFUL_PAIR' AS why, p.match_probability, p.match_weight, p.pair_n
     FROM pairs AS p
     UNION ALL
     SELECT 'CUSTOMER', format('customer:%s:%s', s.global_customer_id, s.why), s.global_customer_id,
-           NULL, l.record_id, r.record_id, s.why, s.weakest_probability, NULL, 0
+           NULL, s.weakest_profile_l, s.weakest_profile_r, s.why, s.weakest_probability, NULL, 0
     FROM suspicious AS s
-    LEFT JOIN homes AS l ON l.profile_id = s.weakest_profile_l AND l.global_customer_id = s.global_customer_id
-    LEFT JOIN homes AS r ON r.profile_id = s.weakest_profile_r AND r.global_customer_id = s.global_customer_id
     WHERE NOT EXISTS (SELECT FROM decided AS d
                       WHERE d.verdict = 'SAME' AND d.customer_l = s.global_customer_id
                         AND d.customer_r = s.global_customer_id)
@@ -75,8 +76,9 @@ WITH doubtful AS MATERIALIZED (
 SELECT s.*, l.source AS source_l, l.source_record_id AS source_record_id_l,
        r.source AS source_r, r.source_record_id AS source_record_id_r
 FROM subjects AS s
-LEFT JOIN identity.customer_identity_map AS l ON l.record_id = s.record_l
-LEFT JOIN identity.customer_identity_map AS r ON r.record_id = s.record_r
+LEFT JOIN homes AS l ON l.profile_id = s.profile_l AND l.global_customer_id = s.global_customer_id
+LEFT JOIN homes AS r ON r.profile_id = s.profile_r
+                    AND r.global_customer_id = coalesce(s.other_customer_id, s.global_customer_id)
 
 -- name: end_reviews
 -- Open rows that wait no more: DONE with the steward who answered, GONE where the evidence went.

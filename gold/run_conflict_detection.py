@@ -33,12 +33,11 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     members.drop(conn, "gold_found")
     sources = members.sources_in_order(conn, ctx.config)
     found = conn.execute(query(_FILE, "create_found"), {"sources": sources}).rowcount
-    bulk.execute(conn, "ANALYZE pg_temp.gold_found (global_customer_id, attribute)")
+    bulk.execute(conn, "ANALYZE pg_temp.gold_found (global_customer_id, position)")
     moment = {"as_of": ctx.as_of, "run_id": ctx.run_id}
     closed = conn.execute(query(_FILE, "close_conflicts"), moment).rowcount
-    conn.execute(query(_FILE, "refresh_conflicts"), moment)
     with first_load(conn, "gold.customer_attribute_conflicts", due=before is None):
-        conn.execute(query(_FILE, "open_conflicts"), moment)
+        conn.execute(query(_FILE, "merge_conflicts"), moment)
     state.write(conn, "conflicts", run_id=ctx.run_id, marks={"touched_id": newest})
     looked = int(conn.execute(query(_FILE, "count_looked")).scalar_one())
     members.drop(conn, "gold_touched", "gold_member", "gold_winner", "gold_found")

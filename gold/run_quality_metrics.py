@@ -16,7 +16,9 @@ from gold import state
 from mdm.phases import PhaseReport, RunContext
 
 _FILE = "gold/metrics.sql"
-_MEASURES = ("measure_matches", "measure_quality", "measure_overrides")
+_MEASURES = ("measure_quality", "measure_overrides")
+#: What scored pairs are made from: where it has not moved, neither have they.
+_PAIRS = ("pairs", "model_id")
 
 
 def signature(conn: Connection) -> dict[str, Any]:
@@ -26,11 +28,13 @@ def signature(conn: Connection) -> dict[str, Any]:
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     """How many figures were written; none when nothing has moved."""
-    now = signature(conn)
-    if state.marks(conn, "metrics") == now:
+    before, now = state.marks(conn, "metrics"), signature(conn)
+    if before == now:
         return PhaseReport(rows_in=0, rows_out=0)
+    moved = before is None or any(before[mark] != now[mark] for mark in _PAIRS)
+    measures = ("measure_matches", *_MEASURES) if moved else _MEASURES
     moment = {"run_id": ctx.run_id, "as_of": ctx.as_of}
-    written = sum(conn.execute(query(_FILE, name), moment).rowcount for name in _MEASURES)
+    written = sum(conn.execute(query(_FILE, name), moment).rowcount for name in measures)
     state.write(conn, "metrics", run_id=ctx.run_id, marks=now)
     return PhaseReport(rows_in=0, rows_out=written, detail={"figures": written})
 
