@@ -1,6 +1,7 @@
 -- What must hold in gold: each query returns the rows that break it. Those that compare gold with
 -- the layers before speak only when gold has consumed what these hold. What ends in _of_run is asked
--- at the end of a run instead, of the customers it worked on; mdm check asks of all.
+-- at the end of a run instead, of the customers it worked on, and what ends in _since, of what changed
+-- since the last run that was found in order, where there was one; mdm check asks of all.
 
 -- name: inv_nobody_is_lost
 -- title: every customer with live records is in gold with as many records as it has
@@ -34,6 +35,34 @@ CROSS JOIN (SELECT count(*) AS record_n
 JOIN gold.layer_state AS s ON s.layer = 'golden' AND s.run_id = :run_id
 WHERE gold.record_n <> live.record_n
   AND CAST(s.marks ->> 'identity_run_id' AS bigint) = (SELECT coalesce(max(run_id), 0) FROM identity.consumption)
+
+-- name: inv_nobody_is_lost_since
+-- Of the customers whose records changed or were linked anew, and of those that gold changed.
+WITH named AS (
+    SELECT m.global_customer_id
+    FROM staging.records AS r
+    JOIN identity.customer_identity_map AS m USING (record_id)
+    WHERE r.change_seq > :since_change_seq
+    UNION
+    SELECT m.global_customer_id FROM identity.customer_identity_map AS m WHERE m.run_id > :since_run_id
+    UNION
+    SELECT t.global_customer_id FROM gold.touched_customers AS t
+    WHERE t.run_id > :since_run_id AND t.global_customer_id IS NOT NULL
+    UNION
+    SELECT c.global_customer_id FROM gold.customer_changes AS c WHERE c.run_id > :since_run_id
+)
+SELECT n.global_customer_id, d.record_count, live.record_n
+FROM named AS n
+LEFT JOIN gold.dim_customers AS d USING (global_customer_id)
+CROSS JOIN LATERAL (SELECT count(*) AS record_n
+                    FROM identity.customer_identity_map AS m
+                    JOIN staging.records AS r USING (record_id)
+                    WHERE m.global_customer_id = n.global_customer_id AND NOT r.is_deleted) AS live
+WHERE coalesce(d.record_count, 0) <> live.record_n
+  AND EXISTS (SELECT FROM gold.layer_state AS s
+              WHERE s.layer = 'golden'
+                AND CAST(s.marks ->> 'identity_run_id' AS bigint)
+                    = (SELECT coalesce(max(run_id), 0) FROM identity.consumption))
 
 -- name: inv_one_open_version
 -- title: every golden customer has one open version that says the same, nobody else has one
@@ -217,7 +246,7 @@ WHERE won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM l.glob
       = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
 
 -- name: inv_winners_are_members_of_run
--- Of the customers this run rebuilt.
+-- Of the customers rebuilt: first where all were, then where some were.
 SELECT l.global_customer_id, won.record_id
 FROM gold.customer_lineage AS l
 CROSS JOIN LATERAL unnest(l.record_ids) AS won (record_id)
@@ -225,13 +254,34 @@ LEFT JOIN identity.customer_identity_map AS m ON m.record_id = won.record_id
 WHERE won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM l.global_customer_id
   AND (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
       = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
-  AND (EXISTS (SELECT FROM gold.touched_customers WHERE run_id = :run_id AND global_customer_id IS NULL)
-       OR l.global_customer_id IN (SELECT global_customer_id FROM gold.touched_customers WHERE run_id = :run_id))
+  AND EXISTS (SELECT FROM gold.touched_customers WHERE run_id = :run_id AND global_customer_id IS NULL)
+UNION ALL
+SELECT l.global_customer_id, won.record_id
+FROM gold.touched_customers AS t
+JOIN gold.customer_lineage AS l USING (global_customer_id)
+CROSS JOIN LATERAL unnest(l.record_ids) AS won (record_id)
+LEFT JOIN identity.customer_identity_map AS m ON m.record_id = won.record_id
+WHERE t.run_id = :run_id
+  AND won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM l.global_customer_id
+  AND (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
+      = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
 
 -- name: inv_no_lineage_without_customer
 -- title: lineage is kept for golden customers only
 SELECT l.global_customer_id
 FROM gold.customer_lineage AS l
+WHERE NOT EXISTS (SELECT FROM gold.dim_customers AS d WHERE d.global_customer_id = l.global_customer_id)
+
+-- name: inv_no_lineage_without_customer_since
+-- Of the customers rebuilt or changed.
+WITH named AS (
+    SELECT t.global_customer_id FROM gold.touched_customers AS t WHERE t.run_id > :since_run_id
+    UNION
+    SELECT c.global_customer_id FROM gold.customer_changes AS c WHERE c.run_id > :since_run_id
+)
+SELECT l.global_customer_id
+FROM named AS n
+JOIN gold.customer_lineage AS l USING (global_customer_id)
 WHERE NOT EXISTS (SELECT FROM gold.dim_customers AS d WHERE d.global_customer_id = l.global_customer_id)
 
 -- name: inv_the_steward_wins

@@ -1,23 +1,67 @@
--- What must always hold of identity: each query returns what breaks it, so no rows when all is well.
+-- What must always hold of identity: each query returns what breaks it, so no rows when all is
+-- well. What ends in _since is asked at the end of a run instead, of what changed since the last check.
 
 -- name: inv_every_record_has_one_customer
 -- title: every live record has exactly one living customer, and nothing else has
 -- What changed in staging since the last resolution is not its fault, so it is left out.
 SELECT coalesce(r.record_id, m.record_id) AS record_id, m.global_customer_id
-FROM staging.live_records AS r
+FROM staging.records AS r
 FULL JOIN identity.customer_identity_map AS m ON m.record_id = r.record_id
 LEFT JOIN identity.customers AS c ON c.global_customer_id = m.global_customer_id
-LEFT JOIN staging.records AS s ON s.record_id = m.record_id
 CROSS JOIN identity.consumption AS seen
-WHERE (m.record_id IS NULL AND r.change_seq <= seen.change_seq)
-   OR (r.record_id IS NULL AND (s.change_seq IS NULL OR s.change_seq <= seen.change_seq))
+WHERE (m.record_id IS NULL AND NOT r.is_deleted AND r.change_seq <= seen.change_seq)
+   OR (m.record_id IS NOT NULL AND r.record_id IS NULL)
+   OR (m.record_id IS NOT NULL AND r.is_deleted AND r.change_seq <= seen.change_seq)
    OR (r.source, r.source_record_id) <> (m.source, m.source_record_id)
    OR (m.record_id IS NOT NULL AND c.state IS DISTINCT FROM 'LIVE')
+
+-- name: inv_every_record_has_one_customer_since
+-- Of the records that changed, the links that were made, and the customers that ended.
+SELECT r.record_id, m.global_customer_id
+FROM staging.records AS r
+LEFT JOIN identity.customer_identity_map AS m ON m.record_id = r.record_id
+LEFT JOIN identity.customers AS c ON c.global_customer_id = m.global_customer_id
+CROSS JOIN identity.consumption AS seen
+WHERE r.change_seq > :since_change_seq AND r.change_seq <= seen.change_seq
+  AND ((m.record_id IS NULL) <> r.is_deleted
+       OR (r.source, r.source_record_id) <> (m.source, m.source_record_id)
+       OR (m.record_id IS NOT NULL AND c.state IS DISTINCT FROM 'LIVE'))
+UNION ALL
+SELECT m.record_id, m.global_customer_id
+FROM identity.customer_identity_map AS m
+LEFT JOIN identity.customers AS c ON c.global_customer_id = m.global_customer_id
+LEFT JOIN staging.records AS r ON r.record_id = m.record_id
+WHERE m.run_id > :since_run_id
+  AND (c.state IS DISTINCT FROM 'LIVE' OR r.record_id IS NULL
+       OR (r.source, r.source_record_id) <> (m.source, m.source_record_id))
+UNION ALL
+SELECT m.record_id, m.global_customer_id
+FROM identity.customers AS c
+JOIN identity.customer_identity_map AS m ON m.global_customer_id = c.global_customer_id
+WHERE c.ended_run_id > :since_run_id
 
 -- name: inv_living_customers_have_records
 -- title: every living customer has a record
 SELECT c.global_customer_id
 FROM identity.customers AS c
+WHERE c.state = 'LIVE'
+  AND NOT EXISTS (SELECT FROM identity.customer_identity_map AS m
+                  WHERE m.global_customer_id = c.global_customer_id)
+
+-- name: inv_living_customers_have_records_since
+-- Of the customers that were born, that lost records, or that an event names.
+WITH named AS (
+    SELECT c.global_customer_id FROM identity.customers AS c WHERE c.created_run_id > :since_run_id
+    UNION
+    SELECT x.global_customer_id FROM identity.retired_records AS x WHERE x.run_id > :since_run_id
+    UNION
+    SELECT e.global_customer_id FROM identity.identity_events AS e WHERE e.run_id > :since_run_id
+    UNION
+    SELECT e.related_customer_id FROM identity.identity_events AS e WHERE e.run_id > :since_run_id
+)
+SELECT c.global_customer_id
+FROM named AS n
+JOIN identity.customers AS c ON c.global_customer_id = n.global_customer_id
 WHERE c.state = 'LIVE'
   AND NOT EXISTS (SELECT FROM identity.customer_identity_map AS m
                   WHERE m.global_customer_id = c.global_customer_id)

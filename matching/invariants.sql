@@ -1,14 +1,40 @@
+-- What must hold of candidate pairs and scored pairs. At the end of a run (_since) they are looked at
+-- only where matching has run since the last check.
+
 -- name: inv_pairs_of_live_profiles
 -- title: 5 Every scored pair is of two profiles that exist
 SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM staging.identity_match_candidates AS pairs
 WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_l)
-   OR NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
+UNION ALL
+SELECT pairs.profile_id_l, pairs.profile_id_r
+FROM staging.identity_match_candidates AS pairs
+WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
+
+-- name: inv_pairs_of_live_profiles_since
+-- Where matching has run since the last check.
+SELECT pairs.profile_id_l, pairs.profile_id_r
+FROM staging.identity_match_candidates AS pairs
+WHERE (SELECT run_id FROM staging.volatile_marker WHERE layer = 'matching') > :since_run_id
+  AND NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_l)
+UNION ALL
+SELECT pairs.profile_id_l, pairs.profile_id_r
+FROM staging.identity_match_candidates AS pairs
+WHERE (SELECT run_id FROM staging.volatile_marker WHERE layer = 'matching') > :since_run_id
+  AND NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
 
 -- name: inv_pairs_once
 -- title: 5 Every pair of profiles is scored once
 SELECT profile_id_l, profile_id_r, count(*) AS n
 FROM staging.identity_match_candidates
+GROUP BY profile_id_l, profile_id_r
+HAVING count(*) > 1
+
+-- name: inv_pairs_once_since
+-- Where matching has run since the last check.
+SELECT profile_id_l, profile_id_r, count(*) AS n
+FROM staging.identity_match_candidates
+WHERE (SELECT run_id FROM staging.volatile_marker WHERE layer = 'matching') > :since_run_id
 GROUP BY profile_id_l, profile_id_r
 HAVING count(*) > 1
 
@@ -20,8 +46,23 @@ LEFT JOIN staging.identity_match_candidates AS pairs USING (profile_id_l, profil
 WHERE pairs.profile_id_l IS NULL
   AND EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
 
+-- name: inv_candidates_scored_since
+-- Where matching has run since the last check.
+SELECT blocked.profile_id_l, blocked.profile_id_r
+FROM staging.identity_match_candidates_blocked AS blocked
+LEFT JOIN staging.identity_match_candidates AS pairs USING (profile_id_l, profile_id_r)
+WHERE pairs.profile_id_l IS NULL
+  AND (SELECT run_id FROM staging.volatile_marker WHERE layer = 'matching') > :since_run_id
+  AND EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
+
 -- name: inv_doubt_is_no_merge
 -- title: 6 A vetoed pair is never decided as a merge
 SELECT profile_id_l, profile_id_r
 FROM staging.identity_match_candidates
 WHERE is_vetoed AND decision <> 'REJECT'
+
+-- name: inv_doubt_is_no_merge_since
+-- Where matching has run since the last check.
+SELECT profile_id_l, profile_id_r
+FROM staging.identity_match_candidates
+WHERE is_vetoed AND decision <> 'REJECT' AND (SELECT run_id FROM staging.volatile_marker WHERE layer = 'matching') > :since_run_id

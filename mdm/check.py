@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, text
 
@@ -21,8 +21,9 @@ _FILES = (
     "gold/invariants.sql",
 )
 _TITLE = re.compile(r"^-- title: *(.+?) *$", re.MULTILINE)
-#: A query so named is asked at the end of a run, of what it has touched, in place of the whole.
-_OF_RUN = "_of_run"
+#: Queries so named are asked at the end of a run in place of the whole: of what it has touched; and
+#: of what has changed since the run that was found in order last, where there was one.
+_OF_RUN, _SINCE = "_of_run", "_since"
 
 
 @dataclass(frozen=True)
@@ -49,34 +50,53 @@ class Finding:
         return self.broken == 0
 
 
-def invariants(files: Sequence[str] = _FILES, *, of_run: bool = False) -> Iterator[Invariant]:
+@dataclass(frozen=True)
+class Scope:
+    """What the end of a run is asked about: its run, and what went before.
+
+    ``since_run_id`` is the run that was found in order last (0: none was), ``since_change_seq`` the
+    change feed as of its end. The queries bind them by these names.
+    """
+
+    run_id: int
+    since_run_id: int = 0
+    since_change_seq: int = 0
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The suffixes of the queries to ask, best first."""
+        return (_SINCE, _OF_RUN) if self.since_run_id else (_OF_RUN,)
+
+
+def invariants(files: Sequence[str] = _FILES, *, forms: Sequence[str] = ()) -> Iterator[Invariant]:
     """The invariants of the rooms that ``files`` name, room by room; all of them by default.
 
-    With ``of_run`` in the form that a run is checked by: where a room has one, it binds ``run_id``.
+    Each in the first of the ``forms`` (suffixes) that its room has, else in that of the whole.
     """
     for file in files:
         queries = load(file)
         for name, sql in queries.items():
-            if name.endswith(_OF_RUN):
+            if name.endswith((_OF_RUN, _SINCE)):
                 continue
             title = _TITLE.search(sql)
-            asked = queries.get(name + _OF_RUN, sql) if of_run else sql
+            asked = next((queries[name + form] for form in forms if name + form in queries), sql)
             yield Invariant(name.removeprefix("inv_"), title[1] if title else name, asked)
 
 
-def run(conn: Connection, *, run_id: int | None = None) -> tuple[Finding, ...]:
+def run(conn: Connection, *, scope: Scope | None = None) -> tuple[Finding, ...]:
     """What every invariant finds in the warehouse as this transaction sees it.
 
-    With ``run_id`` what a run has not touched is left out where that saves looking at everything.
+    With ``scope``, at the end of a run, what has not been touched is left out where that saves
+    looking at everything.
     """
     findings = []
-    for invariant in invariants(of_run=run_id is not None):
+    for invariant in invariants(forms=scope.forms if scope else ()):
         rows = conn.execute(
             # materialised, or the limit makes the planner hope for an early end that never comes
             text(
                 f"WITH broken AS MATERIALIZED ({invariant.sql}\n) SELECT * FROM broken LIMIT 1000"
             ),
-            {} if run_id is None else {"run_id": run_id},
+            asdict(scope) if scope else {},
         ).all()
         example = str(dict(rows[0]._mapping)) if rows else None
         findings.append(Finding(invariant.name, invariant.title, len(rows), example))
@@ -91,16 +111,18 @@ def is_due(publishing: Sequence[Phase]) -> bool:
     return {"history", "events"} <= {phase.name for phase in publishing}
 
 
-def hold(conn: Connection, *, changed: bool) -> tuple[Finding, ...]:
+def hold(conn: Connection, *, changed: bool, anew: bool = False) -> tuple[Finding, ...]:
     """What the invariants say about a run that is about to be published.
 
-    Asked of what the run touched (``mdm check`` asks of everything). A run that changed nothing is
-    not looked at again when the run before was found in order.
+    Asked of what was touched since the last run that was found in order, or, where the run has
+    made all layers ``anew``, as if there had been none (``mdm check`` asks of everything). A run
+    that changed nothing is not looked at again when the run before was found in order.
     Raises CheckFailed when one is broken, so that the caller's transaction is rolled back.
     """
     if not changed and (before := _last_findings(conn)):
         return before
-    findings = run(conn, run_id=conn.execute(query("mdm/check.sql", "run_under_way")).scalar_one())
+    scope = conn.execute(query("mdm/check.sql", "scope"), {"anew": anew}).one()
+    findings = run(conn, scope=Scope(**scope._mapping))
     broken = [finding.name for finding in findings if not finding.holds]
     if broken:
         raise CheckFailed(broken)

@@ -1,5 +1,27 @@
 -- What the check at the end of a run must know.
 
--- name: run_under_way
--- The run that is being checked: one row. The lock allows one run at a time, so it is the newest.
-SELECT max(run_id) FROM ops.runs
+-- name: scope
+-- The run that is being checked (the lock allows one run at a time, so it is the newest), the run
+-- that was found in order last, and the change feed as of its end: one row. Zeros where there was
+-- none, or where the layers behind raw were made anew since: by order, or after a crash (then no
+-- profile is older than the news, or profiles were made without any news).
+WITH checked AS (
+    SELECT coalesce(max(r.run_id), 0) AS run_id
+    FROM ops.runs AS r
+    WHERE r.state = 'DONE' AND jsonb_array_length(r.report -> 'invariants') > 0 AND NOT :anew
+), seen AS (
+    SELECT c.run_id,
+           coalesce((SELECT r.change_seq FROM staging.records AS r
+                     WHERE r.run_id <= c.run_id ORDER BY r.change_seq DESC LIMIT 1), 0) AS change_seq
+    FROM checked AS c
+), layers AS (
+    SELECT s.*, (SELECT min(r.change_seq) FROM staging.records AS r WHERE r.change_seq > s.change_seq) AS first_news,
+           (SELECT min(p.change_seq) FROM staging.profiles AS p) AS oldest_profile,
+           (SELECT v.run_id FROM staging.volatile_marker AS v WHERE v.layer = 'identity_inputs') AS profiles_run_id
+    FROM seen AS s
+), kept AS (
+    SELECT run_id, change_seq FROM layers WHERE coalesce(oldest_profile < first_news, profiles_run_id <= run_id)
+)
+SELECT (SELECT max(run_id) FROM ops.runs) AS run_id,
+       coalesce((SELECT run_id FROM kept), 0) AS since_run_id,
+       coalesce((SELECT change_seq FROM kept), 0) AS since_change_seq

@@ -22,9 +22,30 @@ LEFT JOIN staging.profiles AS profiles ON profiles.profile_id = inputs.profile_i
 WHERE profiles.profile_id IS NULL
    OR inputs.change_seq IS DISTINCT FROM records.change_seq
 
+-- name: inv_records_have_profiles_since
+-- Of the records that changed, and of the profiles that were retired.
+SELECT records.record_id
+FROM staging.live_records AS records
+LEFT JOIN staging.identity_inputs AS inputs USING (record_id)
+LEFT JOIN staging.profiles AS profiles ON profiles.profile_id = inputs.profile_id
+WHERE records.change_seq > :since_change_seq
+  AND (profiles.profile_id IS NULL OR inputs.change_seq IS DISTINCT FROM records.change_seq)
+UNION ALL
+SELECT inputs.record_id
+FROM staging.retired_profiles AS retired
+JOIN staging.identity_inputs AS inputs USING (profile_id)
+WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = retired.profile_id)
+
 -- name: inv_inputs_have_records
 -- title: 2 No identity input outlives its record
 SELECT inputs.record_id
 FROM staging.identity_inputs AS inputs
 LEFT JOIN staging.live_records AS records USING (record_id)
 WHERE records.record_id IS NULL
+
+-- name: inv_inputs_have_records_since
+-- Of the records that changed. None ever goes: a deleted one stays as a tombstone.
+SELECT records.record_id
+FROM staging.records AS records
+JOIN staging.identity_inputs AS inputs USING (record_id)
+WHERE records.is_deleted AND records.change_seq > :since_change_seq

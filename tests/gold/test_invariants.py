@@ -34,20 +34,25 @@ BREAKS = [
 ]
 
 
-@pytest.mark.parametrize("of_run", [False, True], ids=["of all", "of the run"])
+@pytest.mark.parametrize("asked", ["of all", "of the run", "since the last check"])
 @pytest.mark.parametrize(("invariant", "statement"), BREAKS)
 def test_an_invariant_sees_what_breaks_it(
-    world: World, invariant: str, statement: str, of_run: bool
+    world: World, invariant: str, statement: str, asked: str
 ) -> None:
     world.put("sales:1", "ann", full_name="Ann Lee", email="a@a.com", street="1 High", city="York")
     world.run()
     world.put("sales:1", full_name="Ann Ray", email="a@a.com", street="1 High", city="York")
     world.override("ann", "email", "b@b.com")
     world.run()
-    run_id = newest_run(world) if of_run else None
-    assert invariant not in broken(world, run_id)
+    run_id = newest_run(world)
+    scope = {
+        "of all": None,
+        "of the run": check.Scope(run_id),
+        "since the last check": check.Scope(run_id, since_run_id=run_id - 1),
+    }[asked]
+    assert invariant not in broken(world, scope)
     world.conn.execute(text(statement))
-    assert invariant in broken(world, run_id)
+    assert invariant in broken(world, scope)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,7 @@ def test_a_first_run_sees_an_event_that_does_not_tell_the_customer(
     world.put("sales:1", "ann", full_name="Ann Lee", date_of_birth="1980-01-01", city="York")
     world.run()
     world.conn.execute(text(statement))
-    assert "events_replay" in broken(world, newest_run(world))
+    assert "events_replay" in broken(world, check.Scope(newest_run(world)))
 
 
 def test_a_run_sees_a_customer_that_stayed_behind_its_end(world: World) -> None:
@@ -77,15 +82,15 @@ def test_a_run_sees_a_customer_that_stayed_behind_its_end(world: World) -> None:
     world.run()
     world.delete("sales:2")
     world.run()
-    assert "events_replay" not in broken(world, newest_run(world))
+    assert "events_replay" not in broken(world, check.Scope(newest_run(world)))
     world.conn.execute(text("UPDATE gold.dim_customers SET global_customer_id = :id"),
                        {"id": world.customer("bob")})  # fmt: skip
-    assert "events_replay" in broken(world, newest_run(world))
+    assert "events_replay" in broken(world, check.Scope(newest_run(world)))
 
 
-def broken(world: World, run_id: int | None) -> set[str]:
+def broken(world: World, scope: check.Scope | None) -> set[str]:
     """The names of the invariants that do not hold, of all customers or of those of a run."""
-    return {finding.name for finding in check.run(world.conn, run_id=run_id) if not finding.holds}
+    return {finding.name for finding in check.run(world.conn, scope=scope) if not finding.holds}
 
 
 def newest_run(world: World) -> int:
