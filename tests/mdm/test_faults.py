@@ -223,36 +223,84 @@ def test_retries_end(warehouse: Warehouse, crm: Config, engine: Engine,
         assert conn.execute(text("SELECT state FROM ops.runs")).scalar_one() == "FAILED"
 
 
+@contextlib.contextmanager
+def own_lake(
+    warehouse: Warehouse, home: Path, data: bytes
+) -> Iterator[tuple[Warehouse, Callable[[], threading.Timer]]]:
+    """The warehouse on a lake server of its own that holds one object, and what makes that server
+    go away at once and come back on the same address two seconds later."""
+    home.chmod(0o755)
+    server = embedded_s3.start(home, bucket="lake", port=0)
+    port = int(server.endpoint.rpartition(":")[2])
+    own = replace(
+        warehouse.endpoints,
+        s3_endpoint=server.endpoint,
+        s3_access_key=server.access_key,
+        s3_secret_key=server.secret_key,
+        bucket="lake",
+    )
+    lake = Lake(own)
+    lake.ensure_bucket()
+    lake.put(OBJECT, data)
+
+    def go_away() -> threading.Timer:
+        embedded_s3.stop(home)
+        back = threading.Timer(2.0, embedded_s3.start, (home,), {"bucket": "lake", "port": port})
+        back.start()
+        return back
+
+    try:
+        yield replace(warehouse, endpoints=own, lake=lake), go_away
+    finally:
+        embedded_s3.stop(home)
+
+
 def test_a_lake_that_goes_away_for_two_seconds_is_waited_for(
     warehouse: Warehouse, crm: Config, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The server is stopped when ingestion begins and started again on the same address."""
-    home = tmp_path_factory.mktemp("lake")
-    home.chmod(0o755)
-    server = embedded_s3.start(home, bucket="lake", port=0)
-    port = int(server.endpoint.rpartition(":")[2])
-    try:
-        own = replace(
-            warehouse.endpoints,
-            s3_endpoint=server.endpoint,
-            s3_access_key=server.access_key,
-            s3_secret_key=server.secret_key,
-            bucket="lake",
-        )
-        lake = Lake(own)
-        lake.ensure_bucket()
-        lake.put(OBJECT, json.dumps(ANNA).encode() + b"\n")
-        embedded_s3.stop(home)
-        back = threading.Timer(2.0, embedded_s3.start, (home,), {"bucket": "lake", "port": port})
-        back.start()
-        report = run(replace(warehouse, endpoints=own, lake=lake), crm)
+    data = json.dumps(ANNA).encode() + b"\n"
+    with own_lake(warehouse, tmp_path_factory.mktemp("lake"), data) as (own, go_away):
+        back = go_away()
+        report = run(own, crm)
         back.join()
-    finally:
-        embedded_s3.stop(home)
     ingestion = report.as_json()["phases"][0]
     assert ingestion["rows_out"] == 1
     assert ingestion["lake_retries"] > 0
     assert report.as_json()["totals"]["retries"] >= ingestion["lake_retries"]
+
+
+def test_a_lake_that_breaks_in_the_middle_of_an_object_is_read_again(
+    warehouse: Warehouse,
+    crm: Config,
+    engine: Engine,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server is stopped when the first lines go to raw; each is there once after all."""
+    copy_in, stopped = bulk.copy_in, []
+    chance = random.Random(20_261_121)
+    data = b"".join(
+        json.dumps({"id": str(n), "name": f"{chance.getrandbits(8000):x}"}).encode() + b"\n"
+        for n in range(12_000)
+    )
+    with own_lake(warehouse, tmp_path_factory.mktemp("lake"), data) as (own, go_away):
+
+        def broken(conn: Any, table: Any, columns: Any, data: Any, **options: Any) -> int:
+            if not stopped:
+                stopped.append(go_away())
+            return copy_in(conn, table, columns, data, **options)
+
+        monkeypatch.setattr(bulk, "copy_in", broken)
+        pipeline = Pipeline(own, crm)
+        report = pipeline.run(between("ingestion", "ingestion"), command="test")
+        stopped[0].join()
+    assert retries(report)["ingestion"] >= 1
+    with engine.connect() as conn:
+        loaded = "SELECT count(*), count(DISTINCT source_record_id) FROM raw.crm_customers"
+        assert tuple(conn.execute(text(loaded)).one()) == (12_000, 12_000)
+        objects = conn.execute(text("SELECT state, rows_n FROM raw.lake_objects")).all()
+    assert [tuple(one) for one in objects] == [("LOADED", 12_000)]
 
 
 def test_a_clock_that_is_set_back_does_not_turn_time(engine: Engine) -> None:
