@@ -141,7 +141,7 @@ class FieldContract(Section):
         if self.kind is not None:
             yield Rule(f"{path}.type", f"{path} must be of the type {self.kind}")
         if self.pattern is not None:
-            yield Rule(f"{path}.pattern", f"{path} must match {self.pattern!r}")
+            yield Rule(f"{path}.pattern", f"{path} must match {self.pattern}")
         if self.length is not None:
             yield Rule(f"{path}.length", f"{path} must have {self.length} characters")
         if self.allowed is not None:

@@ -62,7 +62,7 @@ def test_the_rules_of_a_contract_in_their_order(tmp_path: Path) -> None:
     found = contract(tmp_path, WHOLE)
     assert [tuple(rule) for rule in found.rules()] == [
         ("email.required", "email must be filled"),
-        ("email.pattern", r"email must match '^[^@\\s]+@[^@\\s]+$'"),
+        ("email.pattern", r"email must match ^[^@\s]+@[^@\s]+$"),
         ("email.length", "email must have at most 254 characters"),
         ("contact.age.type", "contact.age must be of the type number"),
         ("contact.age.min", "contact.age must not be below 0"),
