@@ -51,36 +51,39 @@ class _StreetTable:
     last_number: Codes
 
 
-def _street_names(text: pl.Series) -> pl.Series:
-    """The words of each line that name the street: no numbers, and no "street" or "road" …
+def _street_names(lines: pl.Series) -> pl.Series:
+    """The words of each line that name the street: no "street" or "road" …
 
     … unless nothing else were left. Kinds of street are brought to one spelling before.
     """
-    lines = pl.DataFrame({"line": text}).with_row_index("place")
     kept = (
-        lines.with_columns(word=pl.col("line").str.split(" "))
+        pl.DataFrame({"word": lines.str.split(" ")})
+        .with_row_index("place")
         .explode("word")
-        .filter(~pl.col("word").str.contains(r"\d"), pl.col("word") != "")
+        .filter(pl.col("word") != "")
         .with_columns(pl.col("word").replace(_TYPES))
         .with_columns(is_kind=pl.col("word").is_in(_TYPE_WORDS))
         .filter(~pl.col("is_kind") | pl.col("is_kind").all().over("place"))
-        .group_by("place")
+        .group_by("place", maintain_order=True)
         .agg(name=pl.col("word").str.join(" "))
     )
-    named = lines.join(kept, on="place", how="left", maintain_order="left")
-    return named["name"].fill_null("")
+    return kept["name"]
 
 
 def _street_table(text: pl.Series) -> _StreetTable:
-    names = _street_names(text)
-    tight = names.str.replace_all(" ", "", literal=True)
+    # Without words that hold a digit few lines remain distinct.
+    lines = encode(text.str.replace_all(r"\S*\d\S*", ""))
+    of_line = encode(_street_names(lines.text))
+    names = Column(np.append(of_line.codes, np.int32(-1))[lines.codes], of_line.text)
+    tight = names.text.str.replace_all(" ", "", literal=True)
+    tight = pl.concat([tight, pl.Series([""])]).gather(names.codes % (len(tight) + 1))
     numbers = text.str.extract_all(r"\d+")
     # One numbering for both, as the first number of one line may be the last of the other.
     outer = group_codes(
         pl.concat([numbers.list.first(), numbers.list.last()]).str.strip_chars_start("0")
     )
     return _StreetTable(
-        names=encode(names),
+        names=names,
         tight=group_codes(tight),
         normal=group_codes(tight + "|" + numbers.list.join(" ")),
         number=outer[: len(text)],

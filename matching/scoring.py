@@ -12,7 +12,7 @@ from matching.levels import Compared, compare
 from matching.model import AttributeModel, SegmentModel
 from matching.profiles import Profiles
 
-BATCH = 100_000
+BATCH = 250_000
 _FLOOR = 1e-9
 Positions = NDArray[np.int64]
 

@@ -234,9 +234,8 @@ def _finish(attribute: Attribute) -> AttributeModel:
         rates = attribute.u_of_code
         few = rates[attribute.holders <= 2]
         rare = float(np.median(few if few.size else rates)) if rates.size else SMALLEST
-        common = np.flatnonzero(rates > 1.5 * rare)
-        order = sorted(common.tolist(), key=lambda code: (-rates[code], column.values[code]))
-        frequent = {column.values[code]: float(rates[code]) for code in order[:FREQUENT_VALUES]}
+        common = _highest(rates, np.flatnonzero(rates > 1.5 * rare), FREQUENT_VALUES)
+        frequent = {column.values[code]: float(rates[code]) for code in common}
         attribute.u[level] = rare
     return AttributeModel(
         name=attribute.name,
@@ -249,3 +248,13 @@ def _finish(attribute: Attribute) -> AttributeModel:
         u_of_value=dict(sorted(frequent.items())),
         notes=attribute.notes,
     )
+
+
+def _highest(rates: Floats, codes: Positions, most: int) -> list[int]:
+    """At most so many of ``codes``, of the highest rates; the first of equal ones.
+
+    Codes are in the order of the values.
+    """
+    order = np.lexsort((codes, -rates[codes]))
+    highest: list[int] = codes[order[:most]].tolist()
+    return highest
