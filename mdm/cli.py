@@ -21,7 +21,9 @@ from mdm.errors import MdmError
 #: Subcommand -> module that holds it; imported only when called, so that each starts fast.
 _COMMANDS = {
     "run": "mdm.commands.run",
+    "init": "mdm.commands.init",
     "load": "mdm.commands.load",
+    "profile": "mdm.commands.profile",
     "export": "mdm.commands.export",
     "sql": "mdm.commands.query",
     "psql": "mdm.commands.query",
