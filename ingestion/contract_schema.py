@@ -15,12 +15,12 @@ from mdm.contracts import MOMENTS, NUMBERS, Contract, FieldContract, Limit, as_t
 
 _WRITTEN = {
     "text": f"^[^{CONTAINER}]",
-    "integer": r"^\s*[+-]?\d+\s*$",
-    "number": r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$",
+    "integer": r"^\s*[+-]?[0-9]+\s*$",
+    "number": r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$",
     "boolean": r"^\s*(?i:true|false|yes|no|t|f|y|n|0|1)\s*$",
 }
 _MOMENT = pl.Datetime("us", "UTC")
-_ISO_DAY = r"^([1-9]\d{3}-\d{2}-\d{2})$"
+_ISO_DAY = "^([1-9][0-9]{3}-[0-9]{2}-[0-9]{2})$"
 
 
 class LineRules:

@@ -30,6 +30,7 @@ class Judge:
 
     def __init__(self, source: Source, contract: Contract) -> None:
         self._contract = contract
+        self._event_time = source.event_time
         self._known = tuple(_known_paths(source, contract))
         self._lines = LineRules(contract, order=source.date_order or "DMY")
         self._says = {rule.name: rule.says for rule in contract.rules()}
@@ -80,13 +81,20 @@ class Judge:
             lines < (volume.min or 0) or (volume.max is not None and lines > volume.max)
         ):
             yield f"{lines:,} lines, where volume promises {volume}"
-        if contract.freshness_hours is not None and newest is not None:
-            late = at - newest
-            if late > timedelta(hours=contract.freshness_hours):
-                yield (
-                    f"its newest record is of {newest:%F %R} UTC, {_hours(late)} hours before its "
-                    f"delivery, where freshness_hours promises {contract.freshness_hours:g}"
-                )
+        yield from self._staleness(newest, at)
+
+    def _staleness(self, newest: datetime | None, at: datetime) -> Iterator[str]:
+        hours = self._contract.freshness_hours
+        if hours is None or self._event_time is None or not self._records:
+            return
+        promised = f"where freshness_hours promises {hours:g}"
+        if newest is None:
+            yield f"none of its records tells a time in {self._event_time}, {promised}"
+        elif (late := at - newest) > timedelta(hours=hours):
+            yield (
+                f"its newest record is of {newest:%F %R} UTC, {_hours(late)} hours before its "
+                f"delivery, {promised}"
+            )
 
     def end_object(self) -> Watch:
         """The fields of the object that ends here; the next one of the delivery begins."""

@@ -28,7 +28,8 @@ FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 NUMBERS = ("integer", "number")
 MOMENTS = ("date", "timestamp")
 Limit = StrictInt | StrictFloat | datetime | date
-Path = Annotated[str, Field(min_length=1)]
+# a name in reports and in quarantine, so of one line
+Path = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$")]
 #: What the reason of a line in quarantine begins with when a contract put it there.
 REASON = "contract: "
 

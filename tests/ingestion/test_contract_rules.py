@@ -54,7 +54,8 @@ def one(rules: dict[str, Any], *values: Any) -> list[str | None]:
          "allowed"),
         ({"type": "text"}, ["x", 1, True, "[1]"], [[1], {"a": 1}], "type"),
         ({"type": "integer"}, [1, "1", "+1", " -7 ", "9" * 30], ["1.0", 1.5, "x", "1,000"], "type"),
-        ({"type": "number"}, [1, "1.5", ".5", "1e-9", "+5."], ["x", "1,5", "0x1", "inf"], "type"),
+        ({"type": "number"}, [1, "1.5", ".5", "1e-9", "+5."], ["x", "1,5", "0x1", "inf", "٣"],
+         "type"),
         ({"type": "boolean"}, [True, "no", "T", 0], ["maybe", 2], "type"),
         ({"type": "date"}, ["1980-02-03", "03/02/1980", "3.2.1980", "19800203"],
          ["1980-02-30", "17", 17, "x", ["1980-02-03"]], "type"),
@@ -147,14 +148,22 @@ def test_what_is_wrong_with_a_delivery_as_a_whole() -> None:
     assert faults(volume, lines=1) == ["1 lines, where volume promises 2 to 3"]
     assert faults(volume, lines=4) == ["4 lines, where volume promises 2 to 3"]
     assert faults(volume, lines=2) == faults(volume, lines=3) == []
-    fresh = {"freshness_hours": 48}
-    assert faults(fresh, newest=NOON - timedelta(hours=48)) == []
-    assert faults(fresh, newest=NOON + timedelta(days=9)) == []
-    assert faults(fresh, newest=NOON - timedelta(hours=50)) == [
+    fresh, record = {"freshness_hours": 48}, {"id": 1}
+    assert faults(fresh, record, newest=NOON - timedelta(hours=48)) == []
+    assert faults(fresh, record, newest=NOON + timedelta(days=9)) == []
+    assert faults(fresh, {"id": 1, "_deleted": True}) == []
+    assert faults(fresh, record) == [
+        "none of its records tells a time in updated_at, where freshness_hours promises 48"
+    ]
+    assert faults(fresh, record, newest=NOON - timedelta(hours=50)) == [
         "its newest record is of 2026-01-08 10:00 UTC, 50 hours before its delivery, "
         "where freshness_hours promises 48"
     ]
-    assert faults(volume | fresh, lines=0, newest=NOON - timedelta(days=9))[0].startswith("0 lines")
+    both = faults(volume | fresh, record, newest=NOON - timedelta(days=9))
+    assert [fault.split(",")[0] for fault in both] == [
+        "1 lines",
+        "its newest record is of 2026-01-01 12:00 UTC",
+    ]
 
 
 def test_unknown_fields_are_kept_or_refused() -> None:

@@ -14,7 +14,7 @@ from ingestion import minio_to_raw, rejects
 from ingestion.rejects import Choice
 from mdm import check
 from mdm.config import Config
-from mdm.lake import Lake
+from mdm.lake import Lake, StreamBroken
 from mdm.phases import PhaseReport, RunContext
 
 Contexts = Callable[..., RunContext]
@@ -151,6 +151,58 @@ def test_a_corrected_file_is_taken(
     lake.put(HOUR + "b.jsonl.gz", gzip.compress(people(1, 2)))
     assert stopped(minio_to_raw.run(conn, make_context(ours))) is None
     assert live(conn) == [("1", "b.jsonl.gz", 1), ("2", "b.jsonl.gz", 2)]
+
+
+def test_a_delivery_comes_in_whole_or_not_at_all(
+    conn: Connection,
+    lake: Lake,
+    make_context: Contexts,
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = with_contract(config)
+    keys = [f"{LOAD}_{n:04}_{n:012x}.jsonl" for n in range(2)]
+    for n, key in enumerate(keys):
+        lake.put(key, people(n))
+    real = Lake.open
+
+    def breaks(self: Lake, key: str) -> Any:
+        if key == keys[1]:
+            raise StreamBroken("The lake (S3)", address="here", hint="")
+        return real(self, key)
+
+    monkeypatch.setattr(Lake, "open", breaks)
+    with pytest.raises(StreamBroken):
+        minio_to_raw.run(conn, make_context(ours))
+    monkeypatch.setattr(Lake, "open", real)
+    conn.rollback()
+    assert states(conn) == []
+    minio_to_raw.run(conn, make_context(ours))
+    assert [row[0] for row in live(conn)] == ["0", "1"]
+
+
+def test_a_kept_contract_changes_nothing(
+    conn: Connection, lake: Lake, make_context: Contexts, config: Config
+) -> None:
+    odd = (
+        people(*range(300))
+        + b'{"id": 1e5, "n": 12345678901234567890123}\r\n\n  {"id": "x", "id": "y"} \nno\n'
+        + b'{"id": "z", "_deleted": true}\n{"id": "\\u0000"}\n[]\n{"id": {}}\n'
+        + '{"id": "ü", "tags": ["a", {"b": null}], "a.b": {"": 1}}\n'.encode()
+    )
+    document = with_contract(config, unique=["id"], fields={"email": {"type": "text"}})
+    for source in ("crm", "web"):
+        lake.put(f"{source}/dt=2026-01-01/hr=07/a.jsonl", odd)
+    minio_to_raw.run(conn, make_context(document))
+    same = "line_no, source_record_id, event_at, is_deleted, payload::text"
+    with_one, without = (
+        rows(conn, f"SELECT {same} FROM raw.{table} ORDER BY 1")
+        for table in ("crm_customers", "web_users")
+    )
+    assert with_one == without
+    rejected = "SELECT line_no, reason, detail, line FROM raw.quarantine WHERE source = "
+    assert rows(conn, rejected + "'crm' ORDER BY 1") == rows(conn, rejected + "'web' ORDER BY 1")
+    assert len(with_one) == 304
 
 
 def test_the_objects_of_one_load_are_judged_together(
