@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from matching.distances import WORKERS
 from matching.levels import Compared, compare
 from matching.model import AttributeModel, SegmentModel
 from matching.profiles import Profiles
@@ -45,11 +47,19 @@ class Scorer:
         attributes = self.segment.attributes
         levels = np.full((size, len(attributes)), -1, dtype=np.int8)
         contributions = np.zeros((size, len(attributes) + 1), dtype=np.float32)
-        for start in range(0, size, BATCH):
-            part = slice(start, start + BATCH)
-            self._score(left[part], right[part], levels[part], contributions[part])
+        weight = np.empty(size, dtype=np.float32)
         prior = np.log2(self.segment.prior_match / (1 - self.segment.prior_match))
-        weight = (contributions.sum(axis=1, dtype=np.float64) + prior).astype(np.float32)
+
+        def fill(part: slice) -> None:
+            self._score(left[part], right[part], levels[part], contributions[part])
+            weight[part] = contributions[part].sum(axis=1, dtype=np.float64) + prior
+
+        parts = [slice(start, start + BATCH) for start in range(0, size, BATCH)]
+        # The first batch makes the tables of distinct values that all others read.
+        for part in parts[:1]:
+            fill(part)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(fill, parts[1:]))
         return Scores(weight, levels, contributions)
 
     def _score(

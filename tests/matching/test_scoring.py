@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
+from matching import scoring
 from matching.model import AttributeModel, SegmentModel
 from matching.profiles import PERSON, Profiles
 from matching.scoring import Scorer
@@ -54,3 +55,20 @@ def test_bits_of_levels_and_values(
     assert scores.levels.tolist() == [[level]]
     assert scores.contributions[0] == pytest.approx([bits, 0.0], abs=1e-6)
     assert scores.weight[0] == pytest.approx(bits + np.log2(0.001 / 0.999), abs=1e-5)
+
+
+def test_batches_and_threads_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, profiles_of: Callable[[list[Person]], Profiles]
+) -> None:
+    people: list[Person] = [{"phone": f"+4930{i % 7}{i % 5}1"} for i in range(40)]
+    left, right = np.triu_indices(40, 1)
+    whole = Scorer(profiles_of(people), segment()).score(left, right)
+    monkeypatch.setattr(scoring, "BATCH", 50)
+    pieces = Scorer(profiles_of(people), segment()).score(left, right)
+    assert len(left) > 10 * 50
+    for one, other in (
+        (whole.weight, pieces.weight),
+        (whole.levels, pieces.levels),
+        (whole.contributions, pieces.contributions),
+    ):
+        assert one.tobytes() == other.tobytes()
