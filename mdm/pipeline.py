@@ -262,7 +262,7 @@ class Pipeline:
         results = [self._phase(ledger, run, work, phase, conn, context) for phase in together]
         changed = any(r.report.rows_out for r in results if r.phase.publishes)
         if check.is_due(together):
-            work.findings = check.hold(conn, changed=changed)
+            work.findings = check.hold(conn, changed=changed, anew=context.full)
 
     def _save_plan(
         self, conn: Connection, run: Run, *, after_seq: int, reasons: Sequence[str] = ()
