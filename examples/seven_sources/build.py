@@ -1,7 +1,8 @@
 """From seven extracts to one golden table: ``build.py EXTRACTS OUT_DIR``.
 
 Loads each extract as its system's source into the pipeline of ``MDM_HOME``, runs it, and writes the
-golden customers (``golden.sql``) to ``golden_customers.duckdb`` and ``golden_customers.csv``.
+golden customers (``golden.sql``) to ``golden_customers.duckdb`` and ``golden_customers.csv``. The
+database also holds every way to reach them (``contact_points``).
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ CREATE TABLE golden_customers (
     conflict_rules_applied VARCHAR[], created_at TIMESTAMPTZ, last_updated_at TIMESTAMPTZ,
     global_customer_id UUID)
 """
+_CREATE_POINTS = """
+CREATE TABLE contact_points (
+    global_customer_id UUID, kind VARCHAR, value VARCHAR, is_canonical BOOLEAN, sources VARCHAR[],
+    first_seen_at TIMESTAMPTZ, last_seen_at TIMESTAMPTZ)
+"""
 # Lists as text that a spreadsheet shows; everything else as it is.
 _AS_CSV = """
 COPY (SELECT * REPLACE (array_to_string(source_systems, '; ') AS source_systems,
@@ -56,13 +62,20 @@ def run_pipeline(extracts: Path) -> int:
     return execute([*configured, "run"])
 
 
-def golden_customers() -> Sequence[Any]:
-    """The rows of ``golden.sql``."""
+def golden_customers() -> tuple[Sequence[Any], Sequence[Any]]:
+    """The rows of ``golden.sql``, and of the customers' contact points."""
     with opened(settings.load()) as warehouse, warehouse.engine.connect() as conn:
-        return conn.execute(text((HERE / "golden.sql").read_text("utf-8"))).all()
+        customers = conn.execute(text((HERE / "golden.sql").read_text("utf-8"))).all()
+        points = conn.execute(
+            text(
+                "SELECT global_customer_id, kind, value, is_canonical, sources, first_seen_at,"
+                " last_seen_at FROM gold.customer_contact_points ORDER BY 1, 2, 3"
+            )
+        ).all()
+    return customers, points
 
 
-def write(rows: Sequence[Any], folder: Path) -> None:
+def write(customers: Sequence[Any], points: Sequence[Any], folder: Path) -> None:
     """Write both files whole: under other names first, then renamed."""
     folder.mkdir(parents=True, exist_ok=True)
     database = folder / ".golden_customers.duckdb.partial"
@@ -71,8 +84,10 @@ def write(rows: Sequence[Any], folder: Path) -> None:
     with duckdb.connect(str(database)) as duck:
         duck.execute("SET TimeZone = 'UTC'")
         duck.execute(_CREATE)
-        binds = ", ".join("?" * len(rows[0]))
-        duck.executemany(f"INSERT INTO golden_customers VALUES ({binds})", [list(r) for r in rows])
+        duck.execute(_CREATE_POINTS)
+        for table, rows in (("golden_customers", customers), ("contact_points", points)):
+            binds = ", ".join("?" * len(rows[0]))
+            duck.executemany(f"INSERT INTO {table} VALUES ({binds})", [list(row) for row in rows])
         duck.execute(_AS_CSV, [str(listed)])
     os.replace(database, folder / "golden_customers.duckdb")
     os.replace(listed, folder / "golden_customers.csv")
@@ -82,9 +97,9 @@ def main(extracts: Path, target: Path) -> int:
     """The exit code: 0 when both files are written."""
     if code := run_pipeline(extracts):
         return code
-    rows = golden_customers()
-    write(rows, target)
-    for row in rows:
+    customers, points = golden_customers()
+    write(customers, points, target)
+    for row in customers:
         print(
             f"{row.composite_key:<20}{row.customer_name:<20}{row.data_quality_score:>6}  "
             f"{', '.join(row.source_systems)}"

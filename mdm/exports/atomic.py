@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from mdm.errors import UsageError
+from mdm.errors import MdmError, UsageError
 
 #: The file that every exported folder holds: what is in it. A folder without it is not ours, and
 #: ``--force`` does not replace it.
@@ -40,31 +40,37 @@ def whole(target: Path, *, is_folder: bool, force: bool) -> Iterator[Path]:
     """A temporary path beside ``target`` that takes its name when the block ends without error.
 
     Otherwise what stands under the name stays as it was. Raises UsageError when the target may not
-    be written, both before the work and after it, should the target have appeared meanwhile.
+    be written, both before the work and after it, should the target have appeared meanwhile, and
+    MdmError when the disk refuses.
     """
     check_target(target, is_folder=is_folder, force=force)
     label = uuid.uuid4().hex[:12]
-    partial = target.with_name(f".{target.name}.{label}.partial")
-    if is_folder:
-        partial.mkdir()
+    partial = target.with_name(f".export-{label}.partial")
     try:
+        if is_folder:
+            partial.mkdir()
         yield partial
         for path in [partial, *partial.rglob("*")] if is_folder else [partial]:
             _to_disk(path)
         check_target(target, is_folder=is_folder, force=force)
         if is_folder and target.is_dir():
-            former = target.with_name(f".{target.name}.{label}.former")
+            former = target.with_name(f".export-{label}.former")
             target.rename(former)
             partial.rename(target)
             shutil.rmtree(former)
         else:
             partial.replace(target)
         _to_disk(target.parent)
+    except OSError as error:
+        raise MdmError(
+            f"{target} cannot be written: {error.strerror or error}. Nothing was exported."
+        ) from error
     finally:
         if is_folder:
             shutil.rmtree(partial, ignore_errors=True)
         else:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # what went wrong before is what to tell
+                partial.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:

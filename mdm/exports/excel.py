@@ -63,8 +63,11 @@ class Workbook:
         return line
 
     def close(self) -> None:
-        """Write the file."""
-        self._book.close()
+        """Write the file. Raises OSError."""
+        try:
+            self._book.close()
+        except xlsxwriter.exceptions.FileCreateError as error:
+            raise OSError(str(error)) from error
 
     def _write(self, sheet: Any, name: str, line: int, position: int, value: Any) -> None:
         if isinstance(value, datetime):

@@ -196,16 +196,18 @@ class _Reading:
 
     def _writer(self, stack: ExitStack, target: Path) -> Any:
         """A function that writes a selection's rows, returning how many, for the format asked."""
-        request = self._request
-        if request.format == "excel":
+        # where the export itself goes, so that nobody's data end up in other places
+        folder = TemporaryDirectory(prefix=".export-", dir=target.parent)
+        spill = Path(stack.enter_context(folder))
+        if self._request.format == "excel":
             book = excel.Workbook(target)
             stack.callback(book.close)
-            duck = stack.enter_context(sinks.database())
+            duck = stack.enter_context(sinks.database(spill))
             return lambda one, rows: sinks.write_sheet(duck, rows, book, one.dataset.name)
-        if request.format == "duckdb":
-            duck = stack.enter_context(sinks.database(target))
+        if self._request.format == "duckdb":
+            duck = stack.enter_context(sinks.database(spill, target))
             return partial(self._write_table, duck)
-        duck = stack.enter_context(sinks.database())
+        duck = stack.enter_context(sinks.database(spill))
         return partial(self._write_files, duck, target)
 
     def _write_table(self, duck: DuckDBPyConnection, selection: Selection, rows: Rows) -> int:

@@ -45,18 +45,22 @@ class ExportFailed(MdmError):
 
 
 @contextlib.contextmanager
-def database(file: Path | None = None) -> Iterator[DuckDBPyConnection]:
-    """A DuckDB database in ``file``, or in memory; it spills nothing to other places.
+def database(spill: Path, file: Path | None = None) -> Iterator[DuckDBPyConnection]:
+    """A DuckDB database in ``file``, or in memory, that keeps what memory cannot in ``spill``.
 
     Its errors quote rows, so they end here: ExportFailed says what kind of error it was.
     """
     try:
         with duckdb.connect(
             str(file or ":memory:"),
-            config={"memory_limit": _MEMORY, "threads": "2", "preserve_insertion_order": "true"},
+            config={"memory_limit": _MEMORY, "threads": "2", "temp_directory": str(spill)},
         ) as duck:
             duck.execute("SET TimeZone = 'UTC'")
             yield duck
+    except duckdb.IOException as error:  # speaks of files, not of rows
+        raise ExportFailed(
+            f"the rows could not be written: {error}. Nothing was exported."
+        ) from error
     except duckdb.Error as error:
         raise ExportFailed(
             f"the rows could not be written ({type(error).__name__}). Nothing was exported."

@@ -191,7 +191,7 @@ def _described(conn: Connection, statement: sql.Composable) -> dict[str, str]:
 
 
 def _type(column: Any) -> str:
-    kind = _TYPES[column.type_code]
+    kind = _TYPES.get(column.type_code, "VARCHAR")  # as text, as COPY writes every type
     if kind == "DECIMAL" and column.precision is not None:
         return f"DECIMAL({column.precision}, {column.scale})"
     # a number without bounds has no counterpart; text keeps every digit

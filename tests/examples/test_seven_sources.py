@@ -72,6 +72,16 @@ def test_seven_systems_become_one_table(built: Path) -> None:
     assert lead["data_quality_score"] < moved["data_quality_score"]  # no phone, no address
     assert lead["conflict_rules_applied"] == []
 
+    with duckdb.connect(str(built / "golden_customers.duckdb"), read_only=True) as duck:
+        points = duck.execute(
+            "SELECT value, is_canonical, sources FROM contact_points WHERE kind = 'ADDRESS'"
+            " AND global_customer_id = ? ORDER BY value",
+            [moved["global_customer_id"]],
+        ).fetchall()
+    assert points[0] == ("Avenida del Puerto 210, Valencia, 46023, ES", False, ["legacy"])
+    assert [value for value, is_canonical, _ in points if is_canonical] == [
+        "Calle de la Paz 31, Valencia, 46003, ES"
+    ]
     with (built / "golden_customers.csv").open(encoding="utf-8", newline="") as file:
         told = list(csv.DictReader(file))
     assert [row["composite_key"] for row in told] == [row["composite_key"] for row in rows]

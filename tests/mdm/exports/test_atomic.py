@@ -93,3 +93,9 @@ def test_a_writer_that_gives_up_does_not_hang_and_quotes_nobody(
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
     assert export(tmp_path / "c.parquet", "parquet").rows == {"customers": 5_000}
+
+
+def test_a_disk_that_refuses_is_told(tmp_path: Path, dirty: Any, export: Any) -> None:
+    with pytest.raises(MdmError, match="cannot be written: File name too long"):
+        export(tmp_path / ("x" * 300 + ".csv"), "csv")
+    assert list(tmp_path.iterdir()) == []
