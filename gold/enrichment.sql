@@ -43,3 +43,7 @@ WHEN NOT MATCHED BY SOURCE AND e.attribute = 'gender_inferred' THEN DELETE
 -- name: forget_gender
 -- Guesses that are no longer asked for go.
 DELETE FROM gold.customer_enrichments WHERE attribute = 'gender_inferred'
+
+-- name: forget_marks
+-- Switched on again, enrichment looks at everybody.
+DELETE FROM gold.layer_state WHERE layer = 'enrichment'

@@ -48,8 +48,12 @@ def test_nothing_is_guessed_unless_asked(world: World) -> None:
     assert world.run(config=ON)["quality"].detail["gender_inferred"] == 1
     assert guesses(world) == [("Anna", "f", "0.667", 1)]
     assert "gender_inferred" not in world.run(config=ON)["quality"].detail
-    world.run()
+    assert world.run()["quality"].detail["gender_inferred"] == 1
     assert guesses(world) == []
+    # switched on again, with nothing new in gold
+    world.run()
+    world.run(config=ON)
+    assert guesses(world) == [("Anna", "f", "0.667", 1)]
 
 
 def test_guesses_follow_what_is_known(world: World) -> None:
