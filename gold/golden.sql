@@ -76,39 +76,45 @@ INSERT INTO pg_temp.gold_touched
 SELECT t.global_customer_id, (SELECT count(*) FROM identity.customer_identity_map AS m
                               WHERE m.global_customer_id = t.global_customer_id)
 FROM (
-    SELECT m.global_customer_id
-    FROM staging.records AS r
-    JOIN identity.customer_identity_map AS m USING (record_id)
-    WHERE r.change_seq > :change_seq
-    UNION
-    SELECT x.global_customer_id
-    FROM staging.records AS r
-    JOIN identity.retired_records AS x USING (source, source_record_id)
-    WHERE r.change_seq > :change_seq
-    UNION
-    SELECT m.global_customer_id
-    FROM identity.customer_identity_map AS m
-    WHERE :identity_moved AND m.run_id > :identity_run_id
-    UNION
-    SELECT named.id
-    FROM identity.identity_events AS e
-    CROSS JOIN LATERAL (VALUES (e.global_customer_id), (e.related_customer_id)) AS named (id)
-    WHERE e.event_id > :identity_event_id AND named.id IS NOT NULL
-    UNION
-    SELECT coalesce(wanted.global_customer_id, applied.global_customer_id)
-    FROM gold.effective_overrides(:as_of) AS wanted
-    FULL JOIN (
-        SELECT l.global_customer_id, o.key AS attribute, CAST(o.value AS bigint) AS override_id
-        FROM gold.customer_lineage AS l
-        CROSS JOIN LATERAL jsonb_each_text(l.overrides) AS o
-        WHERE l.overrides IS NOT NULL) AS applied USING (global_customer_id, attribute)
-    WHERE wanted.override_id IS DISTINCT FROM applied.override_id
-    UNION
-    SELECT d.global_customer_id
-    FROM gold.dim_customers AS d
-    CROSS JOIN (VALUES (1), (2)) AS step (n)
-    WHERE d.last_seen_at >= CAST(:last_as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
-      AND d.last_seen_at < CAST(:as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
+    -- ordered, so that they are told apart by sorting the few there are: a hash table is made as
+    -- large as the planner fears there may be
+    SELECT DISTINCT ON (named.id) named.id
+    FROM (
+        SELECT m.global_customer_id
+        FROM staging.records AS r
+        JOIN identity.customer_identity_map AS m USING (record_id)
+        WHERE r.change_seq > :change_seq
+        UNION ALL
+        SELECT x.global_customer_id
+        FROM staging.records AS r
+        JOIN identity.retired_records AS x USING (source, source_record_id)
+        WHERE r.change_seq > :change_seq
+        UNION ALL
+        SELECT m.global_customer_id
+        FROM identity.customer_identity_map AS m
+        WHERE :identity_moved AND m.run_id > :identity_run_id
+        UNION ALL
+        SELECT named.id
+        FROM identity.identity_events AS e
+        CROSS JOIN LATERAL (VALUES (e.global_customer_id), (e.related_customer_id)) AS named (id)
+        WHERE e.event_id > :identity_event_id AND named.id IS NOT NULL
+        UNION ALL
+        SELECT coalesce(wanted.global_customer_id, applied.global_customer_id)
+        FROM gold.effective_overrides(:as_of) AS wanted
+        FULL JOIN (
+            SELECT l.global_customer_id, o.key AS attribute, CAST(o.value AS bigint) AS override_id
+            FROM gold.customer_lineage AS l
+            CROSS JOIN LATERAL jsonb_each_text(l.overrides) AS o
+            WHERE l.overrides IS NOT NULL) AS applied USING (global_customer_id, attribute)
+        WHERE wanted.override_id IS DISTINCT FROM applied.override_id
+        UNION ALL
+        SELECT d.global_customer_id
+        FROM gold.dim_customers AS d
+        CROSS JOIN (VALUES (1), (2)) AS step (n)
+        WHERE d.last_seen_at >= CAST(:last_as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
+          AND d.last_seen_at < CAST(:as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
+    ) AS named (id)
+    ORDER BY named.id
 ) AS t (global_customer_id)
 
 -- name: newest_touch

@@ -12,16 +12,22 @@ SELECT (SELECT marks ->> 'touched_id' FROM gold.layer_state WHERE layer = 'confl
 
 -- name: measure_matches
 -- Scored pairs by decision and band of probability.
+WITH measured AS (
+    SELECT p.decision, width_bucket(p.match_probability, CAST('{0,0.1,0.5,0.8,0.9,0.95,0.99}' AS real[])) AS n,
+           count(*) AS pair_n, avg(p.match_probability) AS mean_probability,
+           min(p.match_probability) AS min_probability, max(p.match_probability) AS max_probability,
+           avg(p.match_weight) AS mean_weight
+    FROM staging.identity_match_candidates AS p
+    GROUP BY 1, 2
+)
 INSERT INTO gold.match_confidence_metrics
     (run_id, decision, band, pair_n, mean_probability, min_probability, max_probability,
      mean_weight, measured_at)
-SELECT :run_id, p.decision, b.label, count(*), avg(p.match_probability), min(p.match_probability),
-       max(p.match_probability), avg(p.match_weight), :as_of
-FROM staging.identity_match_candidates AS p
+SELECT :run_id, m.decision, b.label, m.pair_n, m.mean_probability, m.min_probability,
+       m.max_probability, m.mean_weight, :as_of
+FROM measured AS m
 JOIN (VALUES (1, '0.00-0.10'), (2, '0.10-0.50'), (3, '0.50-0.80'), (4, '0.80-0.90'),
-             (5, '0.90-0.95'), (6, '0.95-0.99'), (7, '0.99-1.00')) AS b (n, label)
-  ON b.n = width_bucket(p.match_probability, CAST('{0,0.1,0.5,0.8,0.9,0.95,0.99}' AS real[]))
-GROUP BY p.decision, b.label
+             (5, '0.90-0.95'), (6, '0.95-0.99'), (7, '0.99-1.00')) AS b (n, label) USING (n)
 ON CONFLICT (run_id, decision, band) DO UPDATE
 SET pair_n = excluded.pair_n, mean_probability = excluded.mean_probability,
     min_probability = excluded.min_probability, max_probability = excluded.max_probability,
