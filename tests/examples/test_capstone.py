@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 Script = Callable[[str], ModuleType]
-CRM = """customer_id,full_name,email,phone,signup_date,status
-C1,MAEVE o'dowd,Maeve@Example.org,+1-555-0111,2024-02-01,inactive
-C2,Tom Reyes,tom@example.org,,2024-03-05,active
-C3,maeve O'Dowd,m.odowd@example.net,+1-555-0111,2024-01-09,active
-C4,"McDonald, Ana",,n/a,2024-04-01,active
-C5,Li Wen,li@example.com,(202) 456-1414,2024-05-01,
-"""
-SHOP = {
-    "customers": [
-        {"id": "E1", "name": {"first": "Maeve", "last": "O'Dowd"},
-         "contact": {"email": "maeve@example.org", "phone": "5550111"},
-         "registered": "2024-01-31T23:30:00Z", "orders_count": 2},
-        {"id": "E2", "name": {"first": "zoë", "last": "brandt"},
-         "contact": {"email": "N/A", "phone": ""},
-         "registered": "2024-06-07T08:00:00Z", "orders_count": 0},
-        {"id": "E3", "name": {"first": "Tomas", "last": "Reyes"},
-         "contact": {"email": "TOM@example.org", "phone": None},
-         "registered": "2024-07-01T08:00:00Z"},
-    ]
-}  # fmt: skip
+OURS = Path(__file__).resolve().parent / "capstone"
+CRM, SHOP = "crm_customers.csv", "ecommerce_customers.json"
+EXPECTED = "expected_customer_master.csv"
 
 
-def put(folder: Path, crm: str = CRM, shop: Any = SHOP) -> Path:
+def put(folder: Path) -> Path:
+    """A folder of the test's own with the two extracts."""
     folder.mkdir()
-    (folder / "crm_customers.csv").write_text(crm, encoding="utf-8")
-    (folder / "ecommerce_customers.json").write_text(json.dumps(shop), encoding="utf-8")
+    for name in (CRM, SHOP):
+        shutil.copy(OURS / name, folder)
     return folder
 
 
@@ -51,16 +34,8 @@ def rows(path: Path) -> list[list[str]]:
 
 def test_two_extracts_become_one_master(tmp_path: Path, services: None, script: Script) -> None:
     out = tmp_path / "out"
-    assert script("capstone/unify.py").main(put(tmp_path / "in"), out) == 0
-    assert rows(out / "customer_master.csv") == [
-        ["unified_id", "full_name", "email", "phone", "signup_date", "source_system", "status"],
-        ["CUST001", "Maeve O'Dowd", "maeve@example.org", "5550111", "2024-01-09", "CRM+ECOM",
-         "inactive"],
-        ["CUST002", "Tomas Reyes", "tom@example.org", "N/A", "2024-03-05", "CRM+ECOM", "active"],
-        ["CUST003", "McDonald, Ana", "N/A", "N/A", "2024-04-01", "CRM", "active"],
-        ["CUST004", "Li Wen", "li@example.com", "2024561414", "2024-05-01", "CRM", "N/A"],
-        ["CUST005", "Zoë Brandt", "N/A", "N/A", "2024-06-07", "ECOM", "active"],
-    ]  # fmt: skip
+    assert script("capstone/unify.py").main(OURS, out) == 0
+    assert (out / "customer_master.csv").read_bytes() == (OURS / EXPECTED).read_bytes()
     assert rows(out / "duplicate_report.csv") == [
         ["kept_id", "removed_ids", "match_reason", "removed_sources"],
         ["C1", "C3;E1", "email+phone+name", "CRM+ECOM"],
@@ -82,7 +57,9 @@ def test_two_extracts_become_one_master(tmp_path: Path, services: None, script: 
 def test_a_record_without_an_id_is_a_warning(
     tmp_path: Path, services: None, script: Script, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = put(tmp_path / "in", crm=CRM + ",Nobody,nobody@example.org,,2024-01-01,active\n")
+    folder = put(tmp_path / "in")
+    with (folder / CRM).open("a", encoding="utf-8") as file:
+        file.write(",Nobody,nobody@example.org,,2024-01-01,active\n")
     assert script("capstone/unify.py").main(folder, tmp_path / "out") == 0
     assert "WARNING Record 6 of CRM was refused" in capsys.readouterr().err
     log = (tmp_path / "out" / "integration_log.txt").read_text(encoding="utf-8")
@@ -99,7 +76,7 @@ def test_an_extract_that_cannot_be_read_leaves_no_half_output(
     fault: str,
 ) -> None:
     folder = put(tmp_path / "in")
-    shop = folder / "ecommerce_customers.json"
+    shop = folder / SHOP
     if fault == "missing":
         shop.unlink()
     else:
@@ -109,7 +86,7 @@ def test_an_extract_that_cannot_be_read_leaves_no_half_output(
     assert [path.name for path in out.iterdir()] == ["integration_log.txt"]
     told = (out / "integration_log.txt").read_text(encoding="utf-8")
     assert "ERROR" in told
-    assert "ecommerce_customers.json" in told
+    assert SHOP in told
     assert told.strip() in capsys.readouterr().err
 
 
@@ -152,13 +129,25 @@ def test_a_blank_is_no_ground(script: Script) -> None:
     assert script("capstone/unify.py").reasons([(blank, blank)]) == ["name"]
 
 
-@pytest.mark.slow
 @pytest.mark.shared
-def test_the_exercise_itself_from_its_one_command(tmp_path: Path, shared_data: Path) -> None:
+def test_the_exercise_itself_byte_for_byte(
+    tmp_path: Path, services: None, script: Script, shared_data: Path
+) -> None:
     folder = shared_data / "capstone"
-    for _ in range(2):  # the same again: nothing of a first call is left behind
+    assert script("capstone/unify.py").main(folder, tmp_path / "out") == 0
+    made = (tmp_path / "out" / "customer_master.csv").read_bytes()
+    assert made == (folder / EXPECTED).read_bytes()
+    assert rows(tmp_path / "out" / "duplicate_report.csv")[1:] == [
+        ["CRM001", "CRM005;EC1001", "email+phone+name", "CRM+ECOM"],
+        ["CRM002", "EC1003", "email+phone+name", "ECOM"],
+    ]
+
+
+@pytest.mark.slow
+def test_one_command_from_anywhere_gives_the_same_each_time(tmp_path: Path) -> None:
+    for _ in range(2):
         done = subprocess.run(
-            [str(ROOT / "examples/capstone/run.sh"), str(folder), "out dir"],
+            [str(ROOT / "examples/capstone/run.sh"), str(OURS), "out dir"],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -167,5 +156,5 @@ def test_the_exercise_itself_from_its_one_command(tmp_path: Path, shared_data: P
         )
         assert done.returncode == 0, done.stderr
         made = (tmp_path / "out dir" / "customer_master.csv").read_bytes()
-        assert made == (folder / "expected_customer_master.csv").read_bytes()
+        assert made == (OURS / EXPECTED).read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["out dir"]
