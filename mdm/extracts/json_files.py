@@ -107,10 +107,14 @@ class _Scan:
                 if depth:  # inside a record: only where it ends matters
                     depth += 1 if bracket in (_LIST, _OBJECT) else -1
                     if not depth:
-                        yield self._record(buffer[begun:at])
+                        if self.wanted is not None:
+                            yield self._record(buffer[begun:at])
                         begun = at
                 elif self._inside and bracket in (_LIST, _OBJECT):
                     yield from self._between(buffer[begun : at - 1])
+                    begun, depth = at - 1, 1
+                elif self.wanted is None and self._in_list and bracket == _OBJECT:
+                    self._look_into_list(buffer[begun:at])
                     begun, depth = at - 1, 1
                 else:
                     if self._inside:
@@ -130,8 +134,8 @@ class _Scan:
         """One more bracket outside of the records, with the text before it."""
         self._remember(text)
         bracket = text[-1]
-        if len(self._open) == 2 and self._open[1].kind == _LIST:
-            self._look_into_list(text, self._open[1].key or "")
+        if self._in_list:
+            self._look_into_list(text)
         if bracket in _CLOSES:
             if not self._open or self._open[-1].kind != _CLOSES[bracket]:
                 raise self._not_json("a bracket closes what it did not open")
@@ -173,10 +177,15 @@ class _Scan:
         if inner:
             yield from map(orjson.dumps, self._parsed(b"[" + inner + b"]"))
 
-    def _look_into_list(self, text: bytes, name: str) -> None:
+    @property
+    def _in_list(self) -> bool:
+        """Whether the next bracket stands in a list right below the top."""
+        return len(self._open) == 2 and self._open[1].kind == _LIST
+
+    def _look_into_list(self, text: bytes) -> None:
         """A list below the top is one of records as long as it holds nothing but objects."""
         if text[-1] == _LIST or text[:-1].strip(b", \t\r\n"):
-            self.lists[name] = False
+            self.lists[self._open[1].key or ""] = False
 
     def _record(self, text: bytes) -> bytes:
         if len(text) > self.limit:
@@ -203,7 +212,8 @@ class _Scan:
         self._remember(rest)
         if self._open:
             raise self._not_json("the document ends too early")
-        if self._outline_whole:
+        # a first look leaves records out, and where it finds a list a second reading checks all
+        if self._outline_whole and (self.wanted is not None or not self.lists):
             self._parsed(bytes(self._outline))
         if self.wanted is not None and not self._found:
             raise BadInput(str(self.path), problem=f"there is no list at {'.'.join(self.wanted)!r}")
