@@ -1,5 +1,5 @@
 -- What must hold of candidate pairs and scored pairs. At the end of a run (_since) they are looked at
--- only where matching has run since the last check.
+-- where they have changed since the last check.
 
 -- name: inv_pairs_of_live_profiles
 -- title: 5 Every scored pair is of two profiles that exist
@@ -12,15 +12,23 @@ FROM staging.identity_match_candidates AS pairs
 WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
 
 -- name: inv_pairs_of_live_profiles_since
--- Where matching has run since the last check.
+-- Of the pairs of profiles that have other pairs than at the last check; of all pairs where
+-- matching has scored all since.
+SELECT pairs.profile_id_l, pairs.profile_id_r
+FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
+      WHERE t.run_id > :since_run_id) AS touched
+JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = touched.profile_id
+WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_l)
+   OR NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
+UNION ALL
 SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM staging.identity_match_candidates AS pairs
-WHERE (SELECT run_id FROM staging.volatile_marker WHERE layer = 'matching') > :since_run_id
+WHERE (SELECT run_id FROM staging.matching_state) > :since_run_id
   AND NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_l)
 UNION ALL
 SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM staging.identity_match_candidates AS pairs
-WHERE (SELECT run_id FROM staging.volatile_marker WHERE layer = 'matching') > :since_run_id
+WHERE (SELECT run_id FROM staging.matching_state) > :since_run_id
   AND NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
 
 -- name: inv_pairs_once
@@ -31,10 +39,18 @@ GROUP BY profile_id_l, profile_id_r
 HAVING count(*) > 1
 
 -- name: inv_pairs_once_since
--- Where matching has run since the last check.
+-- Of the pairs of profiles that have other pairs than at the last check; of all pairs where
+-- matching has scored all since.
+SELECT pairs.profile_id_l, pairs.profile_id_r, count(*) AS n
+FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
+      WHERE t.run_id > :since_run_id) AS touched
+JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = touched.profile_id
+GROUP BY pairs.profile_id_l, pairs.profile_id_r
+HAVING count(*) > 1
+UNION ALL
 SELECT profile_id_l, profile_id_r, count(*) AS n
 FROM staging.identity_match_candidates
-WHERE (SELECT run_id FROM staging.volatile_marker WHERE layer = 'matching') > :since_run_id
+WHERE (SELECT run_id FROM staging.matching_state) > :since_run_id
 GROUP BY profile_id_l, profile_id_r
 HAVING count(*) > 1
 
@@ -47,12 +63,22 @@ WHERE pairs.profile_id_l IS NULL
   AND EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
 
 -- name: inv_candidates_scored_since
--- Where matching has run since the last check.
+-- Of the pairs of profiles that have other pairs than at the last check; of all pairs where
+-- matching has scored all since.
+SELECT blocked.profile_id_l, blocked.profile_id_r
+FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
+      WHERE t.run_id > :since_run_id) AS touched
+JOIN staging.identity_match_candidates_blocked AS blocked ON blocked.profile_id_l = touched.profile_id
+WHERE NOT EXISTS (SELECT FROM staging.identity_match_candidates AS pairs
+                  WHERE pairs.profile_id_l = blocked.profile_id_l
+                    AND pairs.profile_id_r = blocked.profile_id_r)
+  AND EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
+UNION ALL
 SELECT blocked.profile_id_l, blocked.profile_id_r
 FROM staging.identity_match_candidates_blocked AS blocked
 LEFT JOIN staging.identity_match_candidates AS pairs USING (profile_id_l, profile_id_r)
 WHERE pairs.profile_id_l IS NULL
-  AND (SELECT run_id FROM staging.volatile_marker WHERE layer = 'matching') > :since_run_id
+  AND (SELECT run_id FROM staging.matching_state) > :since_run_id
   AND EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
 
 -- name: inv_doubt_is_no_merge
@@ -62,7 +88,15 @@ FROM staging.identity_match_candidates
 WHERE is_vetoed AND decision <> 'REJECT'
 
 -- name: inv_doubt_is_no_merge_since
--- Where matching has run since the last check.
+-- Of the pairs of profiles that have other pairs than at the last check; of all pairs where
+-- matching has scored all since.
+SELECT pairs.profile_id_l, pairs.profile_id_r
+FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
+      WHERE t.run_id > :since_run_id) AS touched
+JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = touched.profile_id
+WHERE pairs.is_vetoed AND pairs.decision <> 'REJECT'
+UNION ALL
 SELECT profile_id_l, profile_id_r
 FROM staging.identity_match_candidates
-WHERE is_vetoed AND decision <> 'REJECT' AND (SELECT run_id FROM staging.volatile_marker WHERE layer = 'matching') > :since_run_id
+WHERE (SELECT run_id FROM staging.matching_state) > :since_run_id
+  AND is_vetoed AND decision <> 'REJECT'

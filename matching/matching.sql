@@ -60,19 +60,16 @@ DROP TABLE IF EXISTS pg_temp.changed_pairs, pg_temp.wanted_profiles, pg_temp.gro
 -- One row per candidate pair that came, went (rule 0) or changed its rule, as it stands now; is_new
 -- where an end is a new profile, so that no score can be there.
 CREATE TEMPORARY TABLE changed_pairs ON COMMIT DROP AS
-WITH new_profiles AS MATERIALIZED (
-    SELECT p.profile_id FROM staging.profiles AS p WHERE p.change_seq > :behind
-), latest AS (
-    SELECT DISTINCT ON (c.profile_id_l, c.profile_id_r) c.profile_id_l, c.profile_id_r, c.rule_id
-    FROM staging.blocked_pair_changes AS c
-    WHERE c.change_seq > :behind
-    ORDER BY c.profile_id_l, c.profile_id_r, c.change_seq DESC
-)
 SELECT c.profile_id_l, c.profile_id_r, c.rule_id,
-       l.profile_id IS NOT NULL OR r.profile_id IS NOT NULL AS is_new
-FROM latest AS c
-LEFT JOIN new_profiles AS l ON l.profile_id = c.profile_id_l
-LEFT JOIN new_profiles AS r ON r.profile_id = c.profile_id_r;
+       -- subqueries that do not hang on the row are hashed, whatever the planner knows
+       c.profile_id_l IN (SELECT p.profile_id FROM staging.profiles AS p
+                          WHERE p.change_seq > :behind)
+       OR c.profile_id_r IN (SELECT p.profile_id FROM staging.profiles AS p
+                             WHERE p.change_seq > :behind) AS is_new
+FROM (SELECT DISTINCT ON (l.profile_id_l, l.profile_id_r) l.profile_id_l, l.profile_id_r, l.rule_id
+      FROM staging.blocked_pair_changes AS l
+      WHERE l.change_seq > :behind
+      ORDER BY l.profile_id_l, l.profile_id_r, l.change_seq DESC) AS c;
 CREATE TEMPORARY TABLE group_seeds (profile_id bigint NOT NULL) ON COMMIT DROP;
 CREATE TEMPORARY TABLE closing_pairs
     (profile_id_l bigint NOT NULL, profile_id_r bigint NOT NULL) ON COMMIT DROP;
@@ -161,10 +158,13 @@ USING pg_temp.closing_pairs AS c
 WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r;
 
 -- name: some_rescored
--- Tell which profiles have other scored pairs than before; forget what identity has looked at.
+-- Tell which profiles have other scored pairs than before; forget what identity has looked at and
+-- the check of a run has passed.
 DELETE FROM staging.rescored_profiles AS r
 USING identity.consumption AS i
-WHERE r.run_id <= i.run_id;
+WHERE r.run_id <= i.run_id
+  AND r.run_id <= (SELECT max(o.run_id) FROM ops.runs AS o
+                   WHERE o.state = 'DONE' AND jsonb_array_length(o.report -> 'invariants') > 0);
 INSERT INTO staging.rescored_profiles (profile_id, run_id)
 SELECT side.profile_id, :run_id
 FROM (SELECT c.profile_id_l, c.profile_id_r FROM pg_temp.changed_pairs AS c

@@ -40,7 +40,7 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
     pinned = model_store.pinned(conn)
     if pinned is None or ctx.config.matching.always_match:
         return None
-    model_id, model = pinned
+    model_id, model = pinned.model_id, pinned.model
     conn.execute(query(SQL, "drop_temporary"))
     conn.execute(query(SQL, "create_changed_pairs"), {"behind": behind})
     conn.execute(query(SQL, "create_wanted_profiles"), {"behind": behind})
@@ -70,7 +70,7 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
         sum(len(one.left) for one in scored),
         detail={
             "incremental": True,
-            "model": model.version,
+            "model": pinned.version,
             "decisions": {name: decided[name] for name in reversed(engine.DECISIONS)},
             "pairs_dropped": dropped_n + gone_n,
             "closing_pairs": 0 if closing is None else len(closing.left),

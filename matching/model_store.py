@@ -7,6 +7,7 @@ than stored twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -33,13 +34,24 @@ worth more than one that follows every night's data."""
 Candidates = tuple[engine.Positions, engine.Positions, NDArray[np.int16]]
 
 
-def pinned(conn: Connection) -> tuple[int, MatchModel] | None:
-    """Id and model that runs score with until further notice; None where one is to be learnt."""
+@dataclass(frozen=True)
+class Pinned:
+    """A model that runs score with until further notice."""
+
+    model_id: int
+    version: str
+    model: MatchModel
+
+
+def pinned(conn: Connection) -> Pinned | None:
+    """The model that runs score with until further notice; None where one is to be learnt."""
     row = conn.execute(query(_SQL, "current")).one_or_none()
     if row is None or row.kind != "probabilistic" or _is_provisional(row):
         return None
     model = MatchModel.from_json(row.parameters)
-    return (int(row.model_id), model) if model.code_version == CODE_VERSION else None
+    if model.code_version != CODE_VERSION:
+        return None
+    return Pinned(int(row.model_id), row.version, model)
 
 
 def fitting(
@@ -47,8 +59,8 @@ def fitting(
 ) -> tuple[int, MatchModel]:
     """Id and model to score with: the pinned one while it fits, else one trained and pinned now."""
     found = pinned(conn)
-    if found is not None and knows(found[1], profiles):
-        return found
+    if found is not None and knows(found.model, profiles):
+        return found.model_id, found.model
     return train(conn, profiles, candidates, run_id=run_id, chosen_by=None)
 
 
