@@ -101,7 +101,7 @@ ON CONFLICT DO NOTHING;
 -- row each, of step :step.
 INSERT INTO pg_temp.identity_scope (profile_id, step)
 WITH newest AS (SELECT s.profile_id FROM pg_temp.identity_scope AS s WHERE s.step >= :since),
-joining_pairs AS (
+joining_pairs AS NOT MATERIALIZED (  -- or both ends are sought among all pairs instead of by index
     SELECT p.profile_id_l, p.profile_id_r
     FROM staging.identity_match_candidates AS p
     WHERE (p.decision = 'AUTO_MERGE' OR (:merge_flagged AND p.decision = 'FLAG_REVIEW'))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from db.queries import load
 from identity.run_identity_resolution import run
+from mdm import check
 from mdm.config import Config
 from mdm.phases import PhaseReport, RunContext
 
@@ -97,8 +97,8 @@ class World:
 
     def check(self) -> None:
         """Nothing breaks an invariant of identity."""
-        for name, sql in load("identity/invariants.sql").items():
-            assert self.conn.execute(text(sql)).all() == [], name
+        for invariant in check.invariants(("identity/invariants.sql",)):
+            assert self.conn.execute(text(invariant.sql)).all() == [], invariant.title
 
     def stage(self) -> None:
         """Writes staging whole, as a restart after a crash would: with new profile ids.
