@@ -31,7 +31,7 @@ from gold.overrides import Word
 from identity import link_decisions
 from ingestion import retraction
 from matching import model_store
-from matching.run_matching_engine import read_candidates, read_profiles
+from matching.pair_tables import read_candidates, read_profiles
 from mdm import check
 from mdm.config import Config, load
 from mdm.errors import UsageError
