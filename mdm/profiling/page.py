@@ -90,7 +90,8 @@ def _card(number: int, one: Field) -> Iterator[str]:
 def _meter(share: float) -> str:
     width = max(0.0, min(1.0, share)) * 60
     return (
-        f'<svg class="meter" width="60" height="8" role="img" aria-label="{share:.0%} filled">'
+        '<svg class="meter" width="60" height="8" viewBox="0 0 60 8" preserveAspectRatio="none" '
+        f'role="img" aria-label="{share:.0%} filled">'
         f'<rect class="back" width="60" height="8" rx="4"/>'
         f'<rect class="fill" width="{width:.1f}" height="8" rx="4"/></svg> <span class="share">'
         f"{_percent(share)}</span>"
