@@ -76,6 +76,8 @@ class PairExplanation:
     found_by: str | None
     stored: dict[str, Any] | None
     blocking: tuple[BlockingTrace, ...]
+    ignored: tuple[str, ...]
+    """Values of either record that the shared-value register leaves out, in words."""
 
     @property
     def same_customer(self) -> bool:
@@ -113,6 +115,7 @@ def explain_pair(conn: Connection, config: Config, left: str, right: str) -> Pai
             "decision": stored.decision,
         },
         blocking=_blocking(conn, config, ids),
+        ignored=(*_ignored(conn, one), *_ignored(conn, other)),
         **judged,
     )
 
@@ -128,6 +131,15 @@ def _record(conn: Connection, name: str) -> Row[Any]:
             "(raw.rejected_lines says why)"
         )
     return row
+
+
+def _ignored(conn: Connection, record: Row[Any]) -> list[str]:
+    name = {"source": record.source, "record": record.source_record_id}
+    return [
+        f"{record.source}:{record.source_record_id} has {row.attribute} {row.value}: shared by "
+        f"{row.name_n} different names, no evidence"
+        for row in conn.execute(query(_SQL, "ignored_values"), name)
+    ]
 
 
 def _profiles(conn: Connection, config: Config, ids: list[int]) -> Profiles:

@@ -7,6 +7,15 @@ FROM staging.identity_inputs AS i
 LEFT JOIN identity.customer_identity_map AS m USING (record_id)
 WHERE i.source = :source AND i.source_record_id = :record;
 
+-- name: ignored_values
+-- What a record has that the shared-value register leaves out of its profile; one row per value.
+SELECT h.attribute, h.value, s.name_n
+FROM staging.records AS r
+JOIN staging.shareable_values AS h USING (record_id)
+JOIN identity.shared_values AS s USING (attribute, value)
+WHERE r.source = :source AND r.source_record_id = :record AND s.is_ignored
+ORDER BY h.attribute;
+
 -- name: profiles
 -- The wanted profiles in the order of their fingerprints.
 SELECT profile_id, fingerprint::text AS fingerprint, given_name, middle_name, family_name,

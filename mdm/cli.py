@@ -40,6 +40,7 @@ _COMMANDS = {
     "unmerge": "mdm.commands.unmerge",
     "undo": "mdm.commands.steward",
     "decisions": "mdm.commands.steward",
+    "shared-values": "mdm.commands.shared_values",
     "plan": "mdm.commands.plan",
     "apply": "mdm.commands.plan",
     "retract": "mdm.commands.retract",

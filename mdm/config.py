@@ -132,6 +132,7 @@ class Matching(Section):
     never_match: tuple[tuple[str, ...], ...] = ()
     blocking: tuple[str, ...] | None = None
     max_block_size: int = Field(default=100, ge=2)
+    shared_by_names: int = Field(default=10, ge=3)
     pairs_per_profile: float = Field(default=12.0, gt=0)
     seed: int = 20_260_101
 

@@ -1,7 +1,7 @@
 -- name: consumed
 -- The change feed number of staging.records up to which identity inputs are made; no row after a
 -- crash of the server, which empties marker and layer together.
-SELECT change_seq FROM staging.volatile_marker WHERE layer = 'identity_inputs'
+SELECT change_seq, config_hash FROM staging.volatile_marker WHERE layer = 'identity_inputs'
 
 -- name: present
 -- The last number in the change feed of staging.records (0 when there is none).
@@ -32,7 +32,7 @@ SELECT record_id, source, source_record_id, event_at, is_deleted, change_seq,
                std_tax_id, std_customer_number, std_extra
            ) AS text), 'UTF8')) FOR 16), 'hex') AS uuid)
        END AS fingerprint
-FROM staging.records
+FROM staging.evidence_records
 WHERE change_seq > :consumed;
 ANALYZE pg_temp.changed_records (record_id, is_deleted);
 SELECT count(*) FROM pg_temp.changed_records
@@ -65,7 +65,7 @@ FROM (
     WHERE NOT is_deleted
     GROUP BY fingerprint
 ) AS found
-JOIN staging.records AS records USING (record_id)
+JOIN staging.evidence_records AS records USING (record_id)
 ORDER BY found.record_id
 ON CONFLICT (fingerprint) DO NOTHING
 
@@ -90,7 +90,7 @@ SELECT found.fingerprint, found.record_n, :change_seq,
        records.std_date_of_birth, records.std_gender, records.std_street, records.std_city,
        records.std_region, records.std_postcode, records.std_country, records.std_tax_id,
        records.std_customer_number, records.std_extra
-FROM staging.records AS records
+FROM staging.evidence_records AS records
 JOIN pg_temp.first_records AS found USING (record_id)
 
 -- name: add_first_inputs
@@ -166,9 +166,10 @@ SELECT profile_id, :change_seq FROM retired
 
 -- name: mark_consumed
 -- Identity inputs have consumed the change feed up to :consumed.
-INSERT INTO staging.volatile_marker AS marker (layer, change_seq, run_id)
-VALUES ('identity_inputs', :consumed, :run_id)
-ON CONFLICT (layer) DO UPDATE SET change_seq = excluded.change_seq, run_id = excluded.run_id
+INSERT INTO staging.volatile_marker AS marker (layer, change_seq, run_id, config_hash)
+VALUES ('identity_inputs', :consumed, :run_id, :config_hash)
+ON CONFLICT (layer) DO UPDATE SET change_seq = excluded.change_seq, run_id = excluded.run_id,
+    config_hash = excluded.config_hash
 
 -- name: analyze
 -- Statistics for the phases that join what was just filled. Records are found by their keys only; to

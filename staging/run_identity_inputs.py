@@ -12,6 +12,7 @@ from sqlalchemy import Connection, CursorResult
 
 from db.queries import query
 from mdm.phases import Bar, PhaseReport, RunContext
+from staging import shared_values
 from staging.bulk_load import without_indexes
 
 _FILE = "staging/identity_inputs.sql"
@@ -20,26 +21,39 @@ _FILE = "staging/identity_inputs.sql"
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     """What changed; reads staging.records, writes staging.identity_inputs and staging.profiles.
 
-    Only records that changed since the last time are looked at; with `--full`, or when a crash has
+    The shared-value register (``identity.shared_values``) is brought up to date before. Only
+    records that changed since the last time are looked at; with `--full`, or when a crash has
     emptied the layer, all of them, and the outcome is the same. Safe to repeat.
     """
-    consumed = _do(conn, "consumed").scalar()
-    present = _do(conn, "present").scalar_one()
-    if consumed == present and not ctx.full:
-        return PhaseReport(rows_in=0, rows_out=0)
-    is_first = consumed is None
-    with ctx.progress("making profiles", 4, "steps") as bar:
-        since = -1 if is_first or ctx.full else consumed
+    rules = f"shared by {ctx.config.matching.shared_by_names} names"
+    marker = _do(conn, "consumed").one_or_none()
+    consumed = None
+    if marker is not None and marker.config_hash == rules and not ctx.full:
+        consumed = int(marker.change_seq)
+        if consumed == _present(conn) and not shared_values.words_are_waiting(conn):
+            return PhaseReport(rows_in=0, rows_out=0)
+    is_whole, since = consumed is None, -1 if consumed is None else consumed
+    with ctx.progress("making profiles", 5, "steps") as bar:
+        number = _do(conn, "take_change_number").scalar_one()
+        # Without a marker every record is looked at anyway.
+        detail = shared_values.update(
+            conn, ctx, consumed=consumed, change_seq=None if marker is None else number
+        )
+        bar.update()
+        present = _present(conn)
         _do(conn, "let_workers_help")
         changed = _do(conn, "find_changed_records", consumed=since).scalar_one()
         bar.update()
-        number = _do(conn, "take_change_number").scalar_one()
-        made = _make_first if is_first else _make_changed
-        detail = made(conn, number, full=ctx.full, bar=bar)
-    _do(conn, "mark_consumed", consumed=present, run_id=ctx.run_id)
-    if is_first:
+        made = _make_first if marker is None else _make_changed
+        detail |= made(conn, number, full=is_whole, bar=bar)
+    _do(conn, "mark_consumed", consumed=present, run_id=ctx.run_id, config_hash=rules)
+    if marker is None:
         _do(conn, "analyze")
     return PhaseReport(rows_in=changed, rows_out=changed, detail=detail)
+
+
+def _present(conn: Connection) -> int:
+    return int(_do(conn, "present").scalar_one())
 
 
 def _make_first(conn: Connection, number: int, *, full: bool, bar: Bar) -> dict[str, int]:

@@ -77,6 +77,8 @@ def _pair_lines(pair: PairExplanation) -> Iterator[str]:
     yield f"  {_standing(pair)}"
     if pair.steward:
         yield f"  steward: {pair.steward}"
+    for ignored in pair.ignored:
+        yield f"  {ignored}"
     if pair.same_profile:
         yield "  they show the same data, so they are one customer without a score"
         return
