@@ -7,9 +7,11 @@ JOIN identity.customer_identity_map AS b ON b.global_customer_id <> a.global_cus
 LIMIT 1
 
 -- name: outcome
--- What a run has come to: one row per customer with the digest of its records and golden values.
+-- What a run has come to: one row per customer with the digest of its records and golden values. Not
+-- of its confidence: a counter that gold renews when it rebuilds the customer.
 SELECT d.global_customer_id,
-       md5(concat_ws(' ', to_jsonb(d) - 'created_at' - 'updated_at' - 'run_id', m.records)) AS digest
+       md5(concat_ws(' ', to_jsonb(d) - 'created_at' - 'updated_at' - 'run_id' - 'match_confidence',
+                     m.records)) AS digest
 FROM gold.dim_customers AS d
 JOIN (SELECT i.global_customer_id,
              string_agg(concat(i.source, ':', i.source_record_id), ' '
