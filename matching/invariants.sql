@@ -12,7 +12,8 @@ FROM staging.identity_match_candidates AS pairs
 WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
 
 -- name: inv_pairs_of_live_profiles_since
--- Of the pairs of profiles that have other pairs than at the last check; of all pairs where
+-- Of the pairs of profiles that have other pairs than at the last check, and of the profiles that
+-- were retired (from the right side of those that could still merge something); of all pairs where
 -- matching has scored all since.
 SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
@@ -20,6 +21,18 @@ FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
 JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = touched.profile_id
 WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_l)
    OR NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
+UNION ALL
+SELECT pairs.profile_id_l, pairs.profile_id_r
+FROM staging.retired_profiles AS retired
+JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = retired.profile_id
+WHERE retired.change_seq > :since_change_seq
+  AND NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = retired.profile_id)
+UNION ALL
+SELECT pairs.profile_id_l, pairs.profile_id_r
+FROM staging.retired_profiles AS retired
+JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_r = retired.profile_id
+WHERE retired.change_seq > :since_change_seq AND pairs.decision <> 'REJECT'
+  AND NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = retired.profile_id)
 UNION ALL
 SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM staging.identity_match_candidates AS pairs

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, text
+import psycopg2
+from sqlalchemy import Connection, Engine, text
 
 from db.queries import load, query
 from mdm.errors import CheckFailed
 from mdm.phases import Phase
 
-#: Rooms that own tables and say what must hold in them.
-_FILES = (
-    "ingestion/invariants.sql",
-    "staging/invariants.sql",
-    "matching/invariants.sql",
-    "identity/invariants.sql",
-    "gold/invariants.sql",
-)
+#: Rooms that own tables and say what must hold in them: those whose phases commit one by one, whose
+#: queries read nothing of the others, and those that publish together.
+_COMMITTED = ("ingestion/invariants.sql", "staging/invariants.sql", "matching/invariants.sql")
+_PUBLISHED = ("identity/invariants.sql", "gold/invariants.sql")
+_FILES = _COMMITTED + _PUBLISHED
 _TITLE = re.compile(r"^-- title: *(.+?) *$", re.MULTILINE)
 #: Queries so named are asked at the end of a run in place of the whole: of what it has touched; and
 #: of what has changed since the run that was found in order last, where there was one.
 _OF_RUN, _SINCE = "_of_run", "_since"
+#: Between two attempts to stop a query.
+_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -83,24 +86,58 @@ def invariants(files: Sequence[str] = _FILES, *, forms: Sequence[str] = ()) -> I
             yield Invariant(name.removeprefix("inv_"), title[1] if title else name, asked)
 
 
-def run(conn: Connection, *, scope: Scope | None = None) -> tuple[Finding, ...]:
-    """What every invariant finds in the warehouse as this transaction sees it.
+def run(
+    conn: Connection, *, scope: Scope | None = None, files: Sequence[str] = _FILES
+) -> tuple[Finding, ...]:
+    """What the invariants (of ``files``; all by default) find as this transaction sees it.
 
     With ``scope``, at the end of a run, what has not been touched is left out where that saves
     looking at everything.
     """
-    findings = []
-    for invariant in invariants(forms=scope.forms if scope else ()):
-        rows = conn.execute(
-            # materialised, or the limit makes the planner hope for an early end that never comes
-            text(
-                f"WITH broken AS MATERIALIZED ({invariant.sql}\n) SELECT * FROM broken LIMIT 1000"
-            ),
-            asdict(scope) if scope else {},
-        ).all()
-        example = str(dict(rows[0]._mapping)) if rows else None
-        findings.append(Finding(invariant.name, invariant.title, len(rows), example))
-    return tuple(findings)
+    forms = scope.forms if scope else ()
+    return tuple(_find(conn, invariant, scope) for invariant in invariants(files, forms=forms))
+
+
+def _find(conn: Connection, invariant: Invariant, scope: Scope | None) -> Finding:
+    rows = conn.execute(
+        # materialised, or the limit makes the planner hope for an early end that never comes
+        text(f"WITH broken AS MATERIALIZED ({invariant.sql}\n) SELECT * FROM broken LIMIT 1000"),
+        asdict(scope) if scope else {},
+    ).all()
+    example = str(dict(rows[0]._mapping)) if rows else None
+    return Finding(invariant.name, invariant.title, len(rows), example)
+
+
+#: Waits for findings that are being made on another connection.
+Awaited = Callable[[], tuple[Finding, ...]]
+
+
+@contextlib.contextmanager
+def meanwhile(engine: Engine, *, anew: bool = False) -> Iterator[Awaited]:
+    """The findings about the layers before identity, made beside what the block does.
+
+    These layers are committed when publishing begins and nothing else writes them under the lock,
+    so a connection and a thread of their own see what the publishing transaction sees. What is
+    still under way when the block ends is given up. An error of the database is raised to who
+    waits for the findings.
+    """
+    with engine.connect() as connected, ThreadPoolExecutor(1, "invariants") as one_by_one:
+        # keeps no lock from one query to the next
+        conn = connected.execution_options(isolation_level="AUTOCOMMIT")
+        session = conn.connection.driver_connection
+        scope = _scope(conn, anew=anew)
+        underway = [
+            one_by_one.submit(_find, conn, invariant, scope)
+            for invariant in invariants(_COMMITTED, forms=scope.forms)
+        ]
+        try:
+            yield lambda: tuple(found.result() for found in underway)
+        finally:
+            one_by_one.shutdown(wait=False, cancel_futures=True)
+            while session is not None and not all(found.done() for found in underway):
+                with contextlib.suppress(psycopg2.Error):  # the server may be gone
+                    session.cancel()
+                time.sleep(_AGAIN_S)  # the query may not have reached the server
 
 
 def is_due(publishing: Sequence[Phase]) -> bool:
@@ -111,22 +148,33 @@ def is_due(publishing: Sequence[Phase]) -> bool:
     return {"history", "events"} <= {phase.name for phase in publishing}
 
 
-def hold(conn: Connection, *, changed: bool, anew: bool = False) -> tuple[Finding, ...]:
+def hold(
+    conn: Connection, *, changed: bool, anew: bool = False, earlier: Awaited | None = None
+) -> tuple[Finding, ...]:
     """What the invariants say about a run that is about to be published.
 
     Asked of what was touched since the last run that was found in order, or, where the run has
-    made all layers ``anew``, as if there had been none (``mdm check`` asks of everything). A run
-    that changed nothing is not looked at again when the run before was found in order.
-    Raises CheckFailed when one is broken, so that the caller's transaction is rolled back.
+    made all layers ``anew``, as if there had been none (``mdm check`` asks of everything). The
+    findings about the layers before identity are those of ``earlier`` where they are made
+    ``meanwhile``. A run that changed nothing is not looked at again when the run before was found
+    in order. Raises CheckFailed when one is broken, so that the caller's transaction is rolled
+    back.
     """
-    if not changed and (before := _last_findings(conn)):
+    findings = earlier() if earlier is not None else ()
+    in_order = all(finding.holds for finding in findings)
+    if not changed and in_order and (before := _last_findings(conn)):
         return before
-    scope = conn.execute(query("mdm/check.sql", "scope"), {"anew": anew}).one()
-    findings = run(conn, scope=Scope(**scope._mapping))
+    files = _FILES if earlier is None else _PUBLISHED
+    findings += run(conn, scope=_scope(conn, anew=anew), files=files)
     broken = [finding.name for finding in findings if not finding.holds]
     if broken:
         raise CheckFailed(broken)
     return findings
+
+
+def _scope(conn: Connection, *, anew: bool) -> Scope:
+    """What the end of the run under way is asked about."""
+    return Scope(**conn.execute(query("mdm/check.sql", "scope"), {"anew": anew}).one()._mapping)
 
 
 def _last_findings(conn: Connection) -> tuple[Finding, ...]:

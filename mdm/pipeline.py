@@ -237,16 +237,24 @@ class Pipeline:
     ) -> None:
         """One transaction: a reader sees the old customers, history and events, or the new ones."""
         before = plan.last_event(conn)
-        try:
-            self._work_out(ledger, run, work, conn, context)
-        except PublishHeld as held:
-            # A phase would not go on by itself (a source that lost its records). What its data
-            # would lead to is what a person needs to see.
-            if not check.is_due(work.next):
-                raise
-            conn.rollback()
-            self._work_out(ledger, run, work, conn, replace(context, guarded=False))
-            self._wait(conn, run, held.reasons, after_seq=before)
+        # What was committed before is looked at meanwhile, by a core that is idle otherwise; in a
+        # rehearsal nothing behind raw is committed.
+        with (
+            check.meanwhile(self.warehouse.engine, anew=context.full)
+            if check.is_due(work.next) and not rehearse
+            else contextlib.nullcontext()
+        ) as earlier:
+            try:
+                self._work_out(ledger, run, work, conn, context, earlier)
+            except PublishHeld as held:
+                # A phase would not go on by itself (a source that lost its records). What its
+                # data would lead to is what a person needs to see.
+                if not check.is_due(work.next):
+                    raise
+                conn.rollback()
+                unguarded = replace(context, guarded=False)
+                self._work_out(ledger, run, work, conn, unguarded, earlier)
+                self._wait(conn, run, held.reasons, after_seq=before)
         if rehearse:
             work.plan_id = self._save_plan(conn, run, after_seq=before)
         elif planned is not None:
@@ -255,14 +263,20 @@ class Pipeline:
             self._hold_back(conn, run, after_seq=before)
 
     def _work_out(
-        self, ledger: RunLedger, run: Run, work: _Work, conn: Connection, context: RunContext
+        self,
+        ledger: RunLedger,
+        run: Run,
+        work: _Work,
+        conn: Connection,
+        context: RunContext,
+        earlier: check.Awaited | None,
     ) -> None:
         """The phases that publish, and what the invariants say of the outcome."""
         together = work.next
         results = [self._phase(ledger, run, work, phase, conn, context) for phase in together]
         changed = any(r.report.rows_out for r in results if r.phase.publishes)
         if check.is_due(together):
-            work.findings = check.hold(conn, changed=changed, anew=context.full)
+            work.findings = check.hold(conn, changed=changed, anew=context.full, earlier=earlier)
 
     def _save_plan(
         self, conn: Connection, run: Run, *, after_seq: int, reasons: Sequence[str] = ()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
 
 from db.queries import query
 from mdm import check
+from mdm.errors import CheckFailed
 
 #: A run before that was found in order, and the run under way: what both have left behind.
 WORLD = """
@@ -45,27 +50,32 @@ VALUES ('1', 'probabilistic', '', '{}', true);
 INSERT INTO staging.identity_match_candidates_blocked VALUES (1, 2, 1), (3, 4, 1);
 INSERT INTO staging.identity_match_candidates (profile_id_l, profile_id_r, rule_id, model_id,
     match_weight, match_probability, decision, levels, contributions)
-VALUES (1, 2, 1, 1, 0, 0, 'REJECT', '{}', '{}'), (3, 4, 1, 1, 0, 0, 'REJECT', '{}', '{}')
+VALUES (1, 2, 1, 1, 0, 0, 'FLAG_REVIEW', '{}', '{}'), (3, 4, 1, 1, 0, 0, 'REJECT', '{}', '{}');
+INSERT INTO staging.rescored_profiles VALUES (3, 2), (4, 2);
+INSERT INTO staging.matching_state (run_id) VALUES (1)
 """
+
+RETIRE = (
+    "WITH gone AS (DELETE FROM staging.profiles WHERE profile_id = {} RETURNING profile_id) "
+    "INSERT INTO staging.retired_profiles SELECT profile_id, 4 FROM gone"
+)
 
 FAULTS = [
     ("records_have_profiles", "DELETE FROM staging.identity_inputs WHERE record_id = 4"),
     ("records_have_profiles", "DELETE FROM staging.profiles WHERE profile_id = 5"),
     ("records_have_profiles", "UPDATE staging.identity_inputs SET change_seq = 1"),
-    (
-        "records_have_profiles",
-        "WITH gone AS (DELETE FROM staging.profiles WHERE profile_id = 1 RETURNING profile_id) "
-        "INSERT INTO staging.retired_profiles SELECT profile_id, 4 FROM gone",
-    ),
+    ("records_have_profiles", RETIRE.format(1)),
     ("inputs_have_records", "UPDATE staging.records SET is_deleted = true WHERE record_id = 5"),
-    ("pairs_of_live_profiles", "DELETE FROM staging.profiles WHERE profile_id = 1"),
+    ("pairs_of_live_profiles", RETIRE.format(1)),
+    ("pairs_of_live_profiles", RETIRE.format(2)),
+    ("pairs_of_live_profiles", "DELETE FROM staging.profiles WHERE profile_id = 3"),
     ("pairs_of_live_profiles", "DELETE FROM staging.profiles WHERE profile_id = 4"),
     (
         "pairs_once",
         "INSERT INTO staging.identity_match_candidates "
-        "SELECT * FROM staging.identity_match_candidates WHERE profile_id_l = 1",
+        "SELECT * FROM staging.identity_match_candidates WHERE profile_id_l = 3",
     ),
-    ("candidates_scored", "INSERT INTO staging.identity_match_candidates_blocked VALUES (2, 5, 1)"),
+    ("candidates_scored", "INSERT INTO staging.identity_match_candidates_blocked VALUES (3, 5, 1)"),
     (
         "doubt_is_no_merge",
         "UPDATE staging.identity_match_candidates SET is_vetoed = true, decision = 'AUTO_MERGE'",
@@ -123,12 +133,85 @@ def test_an_invariant_sees_what_breaks_it(
     assert invariant in broken(world, scope)
 
 
-def test_pairs_are_not_looked_at_when_matching_has_not_run(world: Connection) -> None:
-    world.execute(text("UPDATE staging.volatile_marker SET run_id = 1 WHERE layer = 'matching'"))
-    world.execute(text("UPDATE staging.identity_match_candidates SET is_vetoed = true, "
-                       "decision = 'AUTO_MERGE'"))  # fmt: skip
-    assert "doubt_is_no_merge" not in broken(world, scope_of(world))
-    assert "doubt_is_no_merge" in broken(world, None)
+UNTOUCHED_PAIR_FAULTS = [
+    ("pairs_of_live_profiles", "DELETE FROM staging.profiles WHERE profile_id = 1"),
+    (
+        "pairs_once",
+        "INSERT INTO staging.identity_match_candidates "
+        "SELECT * FROM staging.identity_match_candidates WHERE profile_id_l = 1",
+    ),
+    ("candidates_scored", "INSERT INTO staging.identity_match_candidates_blocked VALUES (2, 5, 1)"),
+    (
+        "doubt_is_no_merge",
+        "UPDATE staging.identity_match_candidates SET is_vetoed = true WHERE profile_id_l = 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("invariant", "statement"), UNTOUCHED_PAIR_FAULTS)
+def test_pairs_that_matching_left_alone_are_looked_at_when_all_were_scored(
+    world: Connection, invariant: str, statement: str
+) -> None:
+    world.execute(text(statement))
+    assert invariant not in broken(world, scope_of(world))
+    world.execute(text("UPDATE staging.matching_state SET run_id = 2"))
+    assert invariant in broken(world, scope_of(world))
+
+
+COMMITTED_FAULTS = [
+    "UPDATE staging.identity_match_candidates SET is_vetoed = true, decision = 'AUTO_MERGE'",
+    "DELETE FROM staging.profiles WHERE profile_id = 4",
+    "INSERT INTO raw.lake_objects (source, object_key, etag, size_bytes, last_modified, object_at,"
+    " state, rows_n, rejected_n, run_id) "
+    "VALUES ('crm', 'k', '', 1, now(), now(), 'LOADED', 1, 0, 2)",
+]
+
+
+@pytest.mark.parametrize("statement", COMMITTED_FAULTS)
+@pytest.mark.parametrize("anew", [True, False], ids=["of all", "since the last check"])
+def test_what_is_found_meanwhile_is_what_would_be_found_at_the_end(
+    world: Connection, engine: Engine, statement: str, anew: bool
+) -> None:
+    world.execute(text(statement))
+    world.commit()
+    with check.meanwhile(engine, anew=anew) as earlier:
+        found = earlier()
+    at_the_end = check.run(world, scope=scope_of(world, anew=anew))
+    assert found == at_the_end[: len(found)]
+    assert not all(finding.holds for finding in found)
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_fault_found_meanwhile_stops_the_run(
+    world: Connection, engine: Engine, changed: bool
+) -> None:
+    world.execute(text(COMMITTED_FAULTS[0]))
+    world.commit()
+    with (
+        pytest.raises(CheckFailed, match="doubt_is_no_merge"),
+        check.meanwhile(engine) as earlier,
+    ):
+        check.hold(world, changed=changed, earlier=earlier)
+
+
+def test_what_stops_the_query_is_told_to_who_waits(world: Connection, engine: Engine) -> None:
+    world.commit()
+    world.execute(text("DROP TABLE staging.rescored_profiles"))
+    world.commit()
+    with (
+        check.meanwhile(engine) as earlier,
+        pytest.raises(ProgrammingError, match="rescored_profiles"),
+    ):
+        earlier()
+
+
+def test_a_block_that_fails_does_not_wait_for_the_findings(
+    world: Connection, engine: Engine
+) -> None:
+    world.commit()
+    world.execute(text("LOCK TABLE raw.lake_objects"))  # the first query can but wait
+    with pytest.raises(KeyError, match="elsewhere"), check.meanwhile(engine):
+        raise KeyError("elsewhere")
 
 
 def test_the_scope_begins_behind_the_last_run_in_order(world: Connection) -> None:
@@ -161,6 +244,23 @@ def test_a_steward_alone_makes_no_layer_anew(world: Connection) -> None:
     world.execute(text("UPDATE staging.records SET change_seq = 1, run_id = 1"))
     world.execute(text("UPDATE staging.volatile_marker SET run_id = 1"))
     assert scope_of(world).since_run_id == 1
+
+
+@pytest.mark.parametrize("command", ["run", "plan"], ids=["meanwhile", "at the end of a rehearsal"])
+def test_a_fault_in_what_is_committed_keeps_a_run_from_publishing(
+    mdm: Any, customers: Callable[..., str], engine: Engine, command: str
+) -> None:
+    for number in (1, 2):
+        record = {"id": str(number), "name": f"Ann {number}", "email": f"a{number}@example.org"}
+        mdm.write(f"{number}.jsonl", customers(record))
+        assert mdm("load", f"{number}.jsonl", "--source", "crm") == 0, mdm.err
+        if number == 1:
+            assert mdm("run") == 0, mdm.err
+    with engine.begin() as conn:
+        conn.execute(text("UPDATE raw.lake_objects SET rejected_n = 7"))
+    assert mdm(command) == 1, mdm.err
+    assert "raw_object_rows" in mdm.err
+    assert mdm.rows("SELECT count(*) FROM gold.dim_customers") == [["1"]]
 
 
 def scope_of(conn: Connection, *, anew: bool = False) -> check.Scope:
