@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import subprocess
@@ -93,17 +94,7 @@ class RunLedger:
         """A new run on record. Runs that died without saying so are marked FAILED first."""
         with self._engine.connect() as conn:
             conn.execute(query(_FILE, "close_dead_runs"))
-            row = conn.execute(
-                query(_FILE, "start_run"),
-                {
-                    "command": command,
-                    "config_hash": config_hash,
-                    "code_version": code_version(),
-                    "host": platform.node() or "unknown",
-                    "pid": os.getpid(),
-                },
-            ).one()
-        return Run(row.run_id, row.as_of)
+            return enter(conn, command, config_hash=config_hash)
 
     def phase_done(
         self, run: Run, phase: Phase, report: PhaseReport, *, started_at: datetime, seconds: float
@@ -141,6 +132,21 @@ class RunLedger:
             )
 
 
+def enter(conn: Connection, command: str, *, config_hash: str) -> Run:
+    """A new run in ``ops.runs``, in the transaction of ``conn``."""
+    row = conn.execute(
+        query(_FILE, "start_run"),
+        {
+            "command": command,
+            "config_hash": config_hash,
+            "code_version": code_version(),
+            "host": platform.node() or "unknown",
+            "pid": os.getpid(),
+        },
+    ).one()
+    return Run(row.run_id, row.as_of)
+
+
 def listed(conn: Connection, *, limit: int = 1, run_id: int | None = None) -> Sequence[Row[Any]]:
     """The newest runs, or the one asked for, with state, error, time and last finished phase.
 
@@ -163,8 +169,12 @@ def dumps(document: Any) -> str:
     ).decode()
 
 
+@functools.cache
 def code_version() -> str:
-    """The version of this code: the package's, with the commit where it runs from a checkout."""
+    """The version of this code: the package's, with the commit where it runs from a checkout.
+
+    It is that of the process: what was loaded does not change when the checkout does.
+    """
     version = metadata.version("customer-master")
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import getpass
 import uuid
+from collections.abc import Iterator
 from typing import IO
 
 import click
 from sqlalchemy import Connection
 
 from identity import unmerge
+from identity.link_decisions import Decision
 from identity.unmerge import Proposal
 from mdm.app import App, pass_app, say
 from mdm.commands.steward import publish
 from mdm.errors import UsageError
+from mdm.rehearsal import Part, parts, rehearsed
+
+_RECORDS_SHOWN = 8
 
 
 @click.command(
@@ -38,25 +43,33 @@ def unmerge_command(
 ) -> None:
     """Show where a customer is cut most cheaply, and cut it there for good with --apply.
 
-    The cut is made by DIFFERENT decisions, which `mdm undo` takes back.
+    The golden records that the cut leads to are shown with it. It is made by DIFFERENT decisions,
+    which `mdm undo` takes back.
     """
     if sum(given is not None for given in (customer_id, file, run_id)) != 1:
         raise UsageError("name one of: a customer id, --file FILE, --run RUN")
     if applies and not reason:
         raise UsageError("--apply needs a --reason")
     with app.warehouse() as (warehouse, _):
-        with warehouse.engine.begin() as conn:
+        with warehouse.engine.connect() as conn:
             proposals = _proposals(conn, customer_id, file, run_id)
-            decided = [
-                decision
-                for proposal in proposals
-                if applies
-                for decision in unmerge.apply(conn, proposal, steward=steward, reason=reason or "")
-            ]
-        for proposal in proposals:
-            _show(proposal)
-        if decided:
-            publish(warehouse, app, "identity")
+        decided: list[Decision] = []
+
+        def decide(conn: Connection) -> None:
+            for proposal in proposals:
+                decided.extend(
+                    unmerge.apply(conn, proposal, steward=steward, reason=reason or "proposed")
+                )
+
+        if applies:
+            with warehouse.engine.begin() as conn:
+                decide(conn)
+            run = publish(warehouse, app, "identity").run_id
+            with warehouse.engine.connect() as conn:
+                _show(conn, proposals, run, applied=True)
+        else:
+            with rehearsed(warehouse, app.config, decide) as (conn, run):
+                _show(conn, proposals, run, applied=False)
     say(
         f"{len(decided):,} decision(s) taken and carried out"
         if applies
@@ -74,9 +87,25 @@ def _proposals(
     return unmerge.propose_for_run(conn, run_id or 0)
 
 
-def _show(proposal: Proposal) -> None:
-    click.echo(f"{proposal.customer_id}  {proposal.why}")
-    click.echo(f"  stays:  {' '.join(proposal.stays)}")
-    click.echo(f"  leaves: {' '.join(proposal.leaves)}")
-    for left, right, bits in proposal.crossing:
-        click.echo(f"  cut:    {left} {right} ({bits:.1f} bits)")
+def _show(conn: Connection, proposals: list[Proposal], run_id: int, *, applied: bool) -> None:
+    """Each cut, and the customers that it leads to as ``conn`` sees them."""
+    for proposal in proposals:
+        click.echo(f"{proposal.customer_id}  {proposal.why}")
+        click.echo(f"  stays:  {' '.join(proposal.stays)}")
+        click.echo(f"  leaves: {' '.join(proposal.leaves)}")
+        for left, right, bits in proposal.crossing:
+            click.echo(f"  cut:    {left} {right} ({bits:.1f} bits)")
+        for part in parts(conn, (*proposal.stays, *proposal.leaves), run_id=run_id):
+            for line in _golden_record(part, applied=applied):
+                click.echo(line)
+
+
+def _golden_record(part: Part, *, applied: bool) -> Iterator[str]:
+    # An id that a rehearsal made is not the one that the customer will get.
+    name = f"{part.customer_id}" if applied or not part.is_new else "a new customer"
+    shown = " ".join(part.records[:_RECORDS_SHOWN])
+    more = " …" if len(part.records) > _RECORDS_SHOWN else ""
+    yield f"  {'gives' if applied else 'would give'} {name}: {shown}{more}"
+    for attribute, value in part.golden.items():
+        told = ", ".join(value) if isinstance(value, list) else value
+        yield f"    {attribute.removeprefix('canonical_'):<16}{told}"

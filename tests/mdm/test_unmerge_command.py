@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -48,6 +49,20 @@ def customer_of(mdm: Any, record: int) -> str:
     return str(rows[0][0])
 
 
+Golden = dict[str, dict[str, str]]
+
+
+def golden_records(said: str) -> Golden:
+    """The golden values of each customer that a cut gives or would give."""
+    found: Golden = {}
+    for line in said.splitlines():
+        if head := re.match("  (?:gives|would give) (.+?):", line):
+            found[head[1]] = values = {}
+        elif line.startswith("    "):
+            values[line[:20].strip()] = line[20:]
+    return found
+
+
 @pytest.fixture
 def merged(mdm: Any, customers: Any) -> Any:
     """Run 1: 1 and 2 by phone, 3 and 4 by phone, 5 alone. Run 2: 6 joins 1 2 with 3 4 by mail."""
@@ -65,10 +80,24 @@ def test_a_cut_is_proposed_and_then_made(merged: Any) -> None:
     assert merged("unmerge", customer) == 0, merged.err
     assert f"{customer}  the weakest evidence that holds it" in merged.out
     assert "1 cut(s) proposed, nothing done" in merged.err
+    proposed = golden_records(merged.out)
     assert clusters(merged) == ["1 2 3 4 6", "5"]
+    assert set(proposed) == {customer, "a new customer"}
+    # nothing of it is left: no run, no word of a steward, no id
+    assert merged.rows("SELECT count(*) FROM ops.runs") == [["2"]]
+    assert merged.rows("SELECT count(*) FROM identity.steward_link_decisions") == [["0"]]
     assert merged("unmerge", customer, "--apply") == 2
     assert "--apply needs a --reason" in merged.err
     assert merged("unmerge", customer, *WHY) == 0, merged.err
+    # what was proposed is what it became, under an id of its own
+    made = golden_records(merged.out)
+    assert proposed[customer] == made.pop(customer)
+    [[new, values]] = made.items()
+    assert values == proposed["a new customer"]
+    assert merged.rows(
+        "SELECT canonical_full_name, canonical_email FROM gold.dim_customers"
+        f" WHERE global_customer_id = '{new}'"
+    ) == [[values["full_name"], values["email"]]]
     after = clusters(merged)
     assert len(after) == 3
     assert merged("run", "--full") == 0, merged.err
@@ -100,6 +129,8 @@ def test_all_merges_of_a_run(merged: Any) -> None:
     assert merged("unmerge", "--run", "2") == 0, merged.err
     assert f"run 2 merged {ended[0][0]} into" in merged.out
     assert "leaves: crm:3 crm:4" in merged.out
+    # the id that was merged away would be used again
+    assert golden_records(merged.out)[ended[0][0]]["phone"] == "+442079460003"
     assert merged("unmerge", "--run", "2", *WHY) == 0, merged.err
     # 6 came with the run: it stays on the side that kept the id, as a merge's evidence would
     assert {"3 4", "5"} < set(clusters(merged))
