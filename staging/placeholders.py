@@ -19,6 +19,8 @@ _NOT_DIGITS = r"[\x00-/:-\x7f]*"
 # A value of punctuation alone, or one beyond ASCII, which only Python can fold.
 _SAYS_NOTHING = rf"^{_PADDING}$|[^\x00-\x7f]"
 _PATTERNS_IN_ONE = 200
+# Up to so many values asking each one is cheaper than looking for patterns in all of them.
+_FEW_VALUES = 256
 _NAME_PARTS = frozenset({"given_name", "middle_name", "family_name"})
 
 
@@ -66,6 +68,10 @@ class Placeholders:
 
     def among(self, attribute: str, values: pl.Series) -> list[str]:
         """Those of the `values` that `holds` is true for, each once, in order."""
+        if len(values) <= _FEW_VALUES:
+            return sorted(
+                {value for value in values if value is not None and self.holds(attribute, value)}
+            )
         patterns = self._listed.get(attribute, self._common).patterns
         if attribute == "phone":
             patterns += self._phone_patterns

@@ -34,6 +34,9 @@ RECORD_COLUMNS = (*ATTRIBUTES, "extra", *(f"std_{name}" for name in STANDARD), "
 
 _SHORTEST_TAX_ID = 4
 _CODE = "^[A-Z]{2}$"
+# Up to so many rows a batch goes through Python's functions row by row: each look at a column as a
+# whole has a price of its own, which a night of a few records would pay hundreds of times.
+_FEW_ROWS = 256
 # What a clean value never holds: outer or double white space, or anything beyond printable ASCII;
 # a "[" in front may be a JSON list.
 _UNCLEAN = r"^[\s\[]|\s$|\s\s|[^\x20-\x7e]"
@@ -131,6 +134,9 @@ class Standardiser:
 
     def _cleaned(self, column: pl.Series) -> pl.Series:
         """`column` in its own spelling, without stray white space and invisible characters."""
+        if len(column) <= _FEW_ROWS:
+            written = [value and clean(_flat(value)) for value in column]
+            return pl.Series(column.name, written, pl.String)
         places = column.str.contains(_UNCLEAN).arg_true()
         if places.is_empty():
             return column
@@ -173,7 +179,9 @@ class Standardiser:
         """The output columns of `group` for each row of `known`; what happened is counted."""
         keys = [name for name in group.inputs if name in known.columns]
         values = known.select(keys)
-        if group.shortcut is None:
+        if len(values) <= _FEW_ROWS:
+            found = _row_by_row(group, values)
+        elif group.shortcut is None:
             found = _one_by_one(group, values)
         else:
             found = group.shortcut(values)
@@ -206,6 +214,19 @@ class Standardiser:
                 if name in known.columns:
                     moved &= known[name].is_null()
                 self.counts[name, "from_street"] += _true_n(moved)
+
+
+def _row_by_row(group: _Group, values: pl.DataFrame) -> pl.DataFrame:
+    """The output columns of `group` for each row of `values`, which are few."""
+    absent = [None] * len(values)
+    inputs = [values[name] if name in values.columns else absent for name in group.inputs]
+    outputs = zip(*(group.function(*row) for row in zip(*inputs, strict=True)), strict=True)
+    return pl.DataFrame(
+        [
+            pl.Series(name, column, pl.String)
+            for name, column in zip(group.outputs, outputs, strict=True)
+        ]
+    )
 
 
 def _one_by_one(group: _Group, values: pl.DataFrame) -> pl.DataFrame:
