@@ -7,18 +7,20 @@ waits beyond ``[quality] review_limit`` is counted in the report and moves up as
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from db import bulk
 from db.queries import query
-from gold import state
+from gold import members, state
 from gold.run_quality_metrics import signature
 from mdm.phases import PhaseReport, RunContext
 
 _FILE = "gold/review.sql"
-_DROP_WAITING = "DROP TABLE IF EXISTS pg_temp.gold_waiting"
+_WORK_TABLES: Final = ("stirred", "doubtful", "suspicious", "needed", "homes", "waiting")
+#: What of the signature only a night moves, or another configuration.
+_NIGHTLY: Final = ("pairs", "model_id", "auto_merge", "review_limit")
 #: A customer of this many different profiles is worth a look, however well its links score.
 LARGE_PROFILES: Final = 25
 
@@ -30,24 +32,64 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
         "review_limit": ctx.config.quality.review_limit,
     }
     now = signature(conn) | limits
-    if state.marks(conn, "review") == now:
+    before = state.marks(conn, "review")
+    beyond: int | None = before.pop("beyond", None) if before else None
+    if before == now:
         return PhaseReport(rows_in=0, rows_out=0)
-    bulk.execute(conn, _DROP_WAITING)
-    waiting = conn.execute(
-        query(_FILE, "create_waiting"),
-        {"large_profiles": LARGE_PROFILES, "auto_merge": limits["auto_merge"]},
-    ).rowcount
-    bulk.execute(conn, "ANALYZE pg_temp.gold_waiting (subject_key)")
+    members.drop(conn, *(f"gold_{name}" for name in _WORK_TABLES))
+    everyone = not _is_stewards_work(conn, before, now, beyond=beyond)
+    waiting = _find(conn, before or {}, everyone=everyone, auto_merge=limits["auto_merge"])
     moment = {"as_of": ctx.as_of, "run_id": ctx.run_id}
-    ended = conn.execute(query(_FILE, "end_reviews"), moment).rowcount
+    ended = conn.execute(query(_FILE, "end_reviews"), {**moment, "everyone": everyone}).rowcount
     conn.execute(query(_FILE, "refresh_reviews"), moment)
     opened = conn.execute(
         query(_FILE, "open_reviews"), {**moment, "review_limit": limits["review_limit"]}
     ).rowcount
-    state.write(conn, "review", run_id=ctx.run_id, marks=now)
-    bulk.execute(conn, _DROP_WAITING)
+    former = 0 if everyone or beyond is None else beyond
+    beyond = former + int(conn.execute(query(_FILE, "count_beyond")).scalar_one())
+    state.write(conn, "review", run_id=ctx.run_id, marks=now | {"beyond": beyond})
+    members.drop(conn, *(f"gold_{name}" for name in _WORK_TABLES))
     return PhaseReport(
         rows_in=waiting,
         rows_out=opened,
         detail={"waiting": waiting, "reviews_opened": opened, "reviews_ended": ended},
     )
+
+
+def _is_stewards_work(
+    conn: Connection, before: dict[str, Any] | None, now: dict[str, Any], *, beyond: int | None
+) -> bool:
+    """Whether it is enough to look at the customers that stewards have moved since the last look.
+
+    A night looks at all: its pairs may join any customers. So does a run that finds the queue
+    running low while ``beyond`` more waited than it may hold; until then these do not move up.
+    """
+    if before is None or beyond is None or any(before[mark] != now[mark] for mark in _NIGHTLY):
+        return False
+    given = {
+        "touched_id": before["touched_id"],
+        "beyond": beyond,
+        "review_limit": now["review_limit"],
+    }
+    return bool(conn.execute(query(_FILE, "may_look_at_some"), given).scalar_one())
+
+
+def _find(conn: Connection, before: dict[str, Any], *, everyone: bool, auto_merge: float) -> int:
+    """How many wait, now listed in the work table ``gold_waiting``."""
+    seen = {
+        # of nothing where everyone is looked at
+        "touched_id": None if everyone else before["touched_id"],
+        "decision_id": None if everyone else before["decision_id"] or 0,
+    }
+    conn.execute(query(_FILE, "create_stirred"), seen)
+    bulk.execute(conn, "ANALYZE pg_temp.gold_stirred")
+    conn.execute(
+        query(_FILE, "create_doubtful" if everyone else "create_doubtful_of_stirred"),
+        {"large_profiles": LARGE_PROFILES, "auto_merge": auto_merge},
+    )
+    conn.execute(query(_FILE, "create_needed"))
+    conn.execute(query(_FILE, "create_homes" if everyone else "create_homes_by_input"))
+    bulk.execute(conn, "ANALYZE pg_temp.gold_homes")
+    waiting = conn.execute(query(_FILE, "create_waiting"), {"everyone": everyone}).rowcount
+    bulk.execute(conn, "ANALYZE pg_temp.gold_waiting (subject_key)")
+    return waiting

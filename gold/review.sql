@@ -1,44 +1,121 @@
 -- Phase 10: the steward's queue, one row per thing to decide.
 
+-- name: create_stirred
+-- The customers whose rows may differ since the last look, where nothing but stewards have changed
+-- anything: those phase 7 rebuilt, and those a new decision names.
+CREATE TEMPORARY TABLE gold_stirred ON COMMIT DROP AS
+SELECT t.global_customer_id FROM gold.touched_customers AS t
+WHERE t.touched_id > CAST(:touched_id AS bigint) AND t.global_customer_id IS NOT NULL
+UNION
+SELECT m.global_customer_id
+FROM identity.steward_link_decisions AS d
+CROSS JOIN LATERAL (VALUES (d.source_l, d.source_record_id_l), (d.source_r, d.source_record_id_r))
+    AS named (source, source_record_id)
+JOIN identity.customer_identity_map AS m USING (source, source_record_id)
+WHERE d.decision_id > :decision_id
+
+-- name: may_look_at_some
+-- Whether phase 7 has rebuilt single customers only since the last look, and the queue has not run
+-- low while more waits than it may hold.
+SELECT NOT EXISTS (SELECT FROM gold.touched_customers
+                   WHERE touched_id > CAST(:touched_id AS bigint) AND global_customer_id IS NULL)
+   AND (:beyond = 0 OR 10 * (SELECT count(*) FROM gold.steward_review_queue WHERE state = 'OPEN')
+                       > 9 * :review_limit)
+
+-- name: create_doubtful
+-- The doubtful pairs of profiles, and the customers that look wrong with their weakest link.
+CREATE TEMPORARY TABLE gold_doubtful ON COMMIT DROP AS
+SELECT p.profile_id_l, p.profile_id_r, p.match_probability, p.match_weight
+FROM staging.identity_match_candidates AS p
+WHERE p.decision = 'FLAG_REVIEW' AND NOT p.is_vetoed;
+CREATE TEMPORARY TABLE gold_suspicious ON COMMIT DROP AS
+SELECT c.global_customer_id, c.weakest_profile_l, c.weakest_profile_r, c.weakest_probability, s.why
+FROM identity.customer_clusters AS c
+CROSS JOIN LATERAL (
+    SELECT 'VERY_LARGE' WHERE c.profile_n >= :large_profiles
+    UNION ALL
+    SELECT 'WEAK_LINK' WHERE c.weakest_probability < :auto_merge) AS s (why)
+UNION ALL
+SELECT c.global_customer_id, c.weakest_profile_l, c.weakest_profile_r, c.weakest_probability,
+       'BIRTH_DATES_DIFFER'
+FROM gold.customer_attribute_conflicts AS f
+JOIN identity.customer_clusters AS c USING (global_customer_id)
+WHERE f.attribute = 'date_of_birth' AND f.resolved_at IS NULL;
+ANALYZE pg_temp.gold_doubtful, pg_temp.gold_suspicious
+
+-- name: create_doubtful_of_stirred
+-- The same of the stirred customers.
+CREATE TEMPORARY TABLE gold_doubtful ON COMMIT DROP AS
+WITH own AS MATERIALIZED (
+    SELECT DISTINCT m.profile_id
+    FROM pg_temp.gold_stirred AS t
+    JOIN identity.customer_identity_map AS m USING (global_customer_id)
+)
+SELECT p.profile_id_l, p.profile_id_r, p.match_probability, p.match_weight
+FROM own
+JOIN staging.identity_match_candidates AS p ON p.profile_id_l = own.profile_id
+WHERE p.decision = 'FLAG_REVIEW' AND NOT p.is_vetoed
+UNION ALL
+SELECT p.profile_id_l, p.profile_id_r, p.match_probability, p.match_weight
+FROM own
+JOIN staging.identity_match_candidates AS p ON p.profile_id_r = own.profile_id
+WHERE p.decision = 'FLAG_REVIEW' AND NOT p.is_vetoed
+  AND p.profile_id_l NOT IN (SELECT profile_id FROM own);
+CREATE TEMPORARY TABLE gold_suspicious ON COMMIT DROP AS
+SELECT c.global_customer_id, c.weakest_profile_l, c.weakest_profile_r, c.weakest_probability, s.why
+FROM pg_temp.gold_stirred AS t
+JOIN identity.customer_clusters AS c USING (global_customer_id)
+CROSS JOIN LATERAL (
+    SELECT 'VERY_LARGE' WHERE c.profile_n >= :large_profiles
+    UNION ALL
+    SELECT 'WEAK_LINK' WHERE c.weakest_probability < :auto_merge
+    UNION ALL
+    SELECT 'BIRTH_DATES_DIFFER'
+    FROM gold.customer_attribute_conflicts AS f
+    WHERE f.global_customer_id = c.global_customer_id
+      AND f.attribute = 'date_of_birth' AND f.resolved_at IS NULL) AS s (why);
+ANALYZE pg_temp.gold_doubtful, pg_temp.gold_suspicious
+
+-- name: create_needed
+-- The profiles whose customers must be known.
+CREATE TEMPORARY TABLE gold_needed ON COMMIT DROP AS
+SELECT profile_id_l AS profile_id FROM pg_temp.gold_doubtful
+UNION SELECT profile_id_r FROM pg_temp.gold_doubtful
+UNION SELECT weakest_profile_l FROM pg_temp.gold_suspicious
+UNION SELECT weakest_profile_r FROM pg_temp.gold_suspicious;
+ANALYZE pg_temp.gold_needed
+
+-- name: create_homes
+-- The customers of each needed profile, each by its first record there.
+CREATE TEMPORARY TABLE gold_homes ON COMMIT DROP AS
+SELECT DISTINCT ON (m.profile_id, m.global_customer_id)
+       m.profile_id, m.global_customer_id, m.record_id, m.source, m.source_record_id
+FROM identity.customer_identity_map AS m
+JOIN pg_temp.gold_needed USING (profile_id)
+ORDER BY m.profile_id, m.global_customer_id, m.record_id
+
+-- name: create_homes_by_input
+-- The same for few profiles: their records are found by index.
+CREATE TEMPORARY TABLE gold_homes ON COMMIT DROP AS
+SELECT DISTINCT ON (m.profile_id, m.global_customer_id)
+       m.profile_id, m.global_customer_id, m.record_id, m.source, m.source_record_id
+FROM pg_temp.gold_needed AS n
+JOIN staging.identity_inputs AS i USING (profile_id)
+JOIN identity.customer_identity_map AS m USING (record_id)
+ORDER BY m.profile_id, m.global_customer_id, m.record_id
+
 -- name: create_waiting
--- Everything that waits for a person now: doubtful pairs of customers, and customers that look wrong.
--- A steward's DIFFERENT ends a pair; SAME on two records of a customer confirms the customer.
+-- What waits for a person now: doubtful pairs of customers, and customers that look wrong; of all
+-- customers, or of the stirred ones. A steward's DIFFERENT ends a pair; SAME on two records of a
+-- customer confirms the customer.
 CREATE TEMPORARY TABLE gold_waiting ON COMMIT DROP AS
-WITH doubtful AS MATERIALIZED (
-    SELECT p.profile_id_l, p.profile_id_r, p.match_probability, p.match_weight
-    FROM staging.identity_match_candidates AS p
-    WHERE p.decision = 'FLAG_REVIEW' AND NOT p.is_vetoed
-), decided AS (
+WITH decided AS (
     SELECT d.verdict, l.global_customer_id AS customer_l, r.global_customer_id AS customer_r
     FROM identity.live_link_decisions AS d
     JOIN identity.customer_identity_map AS l
       ON l.source = d.source_l AND l.source_record_id = d.source_record_id_l
     JOIN identity.customer_identity_map AS r
       ON r.source = d.source_r AND r.source_record_id = d.source_record_id_r
-), suspicious AS MATERIALIZED (
-    SELECT c.global_customer_id, c.weakest_profile_l, c.weakest_profile_r, c.weakest_probability, s.why
-    FROM identity.customer_clusters AS c
-    CROSS JOIN LATERAL (
-        SELECT 'VERY_LARGE' WHERE c.profile_n >= :large_profiles
-        UNION ALL
-        SELECT 'WEAK_LINK' WHERE c.weakest_probability < :auto_merge) AS s (why)
-    UNION ALL
-    SELECT c.global_customer_id, c.weakest_profile_l, c.weakest_profile_r, c.weakest_probability,
-           'BIRTH_DATES_DIFFER'
-    FROM gold.customer_attribute_conflicts AS f
-    JOIN identity.customer_clusters AS c USING (global_customer_id)
-    WHERE f.attribute = 'date_of_birth' AND f.resolved_at IS NULL
-), needed AS (
-    SELECT profile_id_l AS profile_id FROM doubtful
-    UNION SELECT profile_id_r FROM doubtful
-    UNION SELECT weakest_profile_l FROM suspicious
-    UNION SELECT weakest_profile_r FROM suspicious
-), homes AS MATERIALIZED (
-    SELECT DISTINCT ON (m.profile_id, m.global_customer_id)
-           m.profile_id, m.global_customer_id, m.record_id, m.source, m.source_record_id
-    FROM identity.customer_identity_map AS m
-    JOIN needed USING (profile_id)
-    ORDER BY m.profile_id, m.global_customer_id, m.record_id
 ), between_customers AS (
     SELECT least(l.global_customer_id, r.global_customer_id) AS customer,
            greatest(l.global_customer_id, r.global_customer_id) AS other,
@@ -47,15 +124,17 @@ WITH doubtful AS MATERIALIZED (
            CASE WHEN l.global_customer_id < r.global_customer_id THEN l.profile_id ELSE r.profile_id END AS profile_l,
            CASE WHEN l.global_customer_id < r.global_customer_id THEN r.profile_id ELSE l.profile_id END AS profile_r,
            p.match_probability, p.match_weight
-    FROM doubtful AS p
-    JOIN homes AS l ON l.profile_id = p.profile_id_l
-    JOIN homes AS r ON r.profile_id = p.profile_id_r
+    FROM pg_temp.gold_doubtful AS p
+    JOIN pg_temp.gold_homes AS l ON l.profile_id = p.profile_id_l
+    JOIN pg_temp.gold_homes AS r ON r.profile_id = p.profile_id_r
     WHERE l.global_customer_id <> r.global_customer_id
 ), pairs AS (
     SELECT DISTINCT ON (b.customer, b.other) b.*,
            count(*) OVER (PARTITION BY b.customer, b.other) AS pair_n
     FROM between_customers AS b
-    WHERE NOT EXISTS (SELECT FROM decided AS d
+    WHERE (:everyone OR b.customer IN (SELECT global_customer_id FROM pg_temp.gold_stirred)
+           OR b.other IN (SELECT global_customer_id FROM pg_temp.gold_stirred))
+      AND NOT EXISTS (SELECT FROM decided AS d
                       WHERE d.verdict = 'DIFFERENT'
                         AND least(d.customer_l, d.customer_r) = b.customer
                         AND greatest(d.customer_l, d.customer_r) = b.other)
@@ -68,7 +147,7 @@ WITH doubtful AS MATERIALIZED (
     UNION ALL
     SELECT 'CUSTOMER', format('customer:%s:%s', s.global_customer_id, s.why), s.global_customer_id,
            NULL, s.weakest_profile_l, s.weakest_profile_r, s.why, s.weakest_probability, NULL, 0
-    FROM suspicious AS s
+    FROM pg_temp.gold_suspicious AS s
     WHERE NOT EXISTS (SELECT FROM decided AS d
                       WHERE d.verdict = 'SAME' AND d.customer_l = s.global_customer_id
                         AND d.customer_r = s.global_customer_id)
@@ -76,8 +155,8 @@ WITH doubtful AS MATERIALIZED (
 SELECT s.*, l.source AS source_l, l.source_record_id AS source_record_id_l,
        r.source AS source_r, r.source_record_id AS source_record_id_r
 FROM subjects AS s
-LEFT JOIN homes AS l ON l.profile_id = s.profile_l AND l.global_customer_id = s.global_customer_id
-LEFT JOIN homes AS r ON r.profile_id = s.profile_r
+LEFT JOIN pg_temp.gold_homes AS l ON l.profile_id = s.profile_l AND l.global_customer_id = s.global_customer_id
+LEFT JOIN pg_temp.gold_homes AS r ON r.profile_id = s.profile_r
                     AND r.global_customer_id = coalesce(s.other_customer_id, s.global_customer_id)
 
 -- name: end_reviews
@@ -109,6 +188,8 @@ WITH decided AS (
         ORDER BY d.decision_id DESC
         LIMIT 1) AS a ON true
     WHERE q.state = 'OPEN'
+      AND (:everyone OR q.global_customer_id IN (SELECT global_customer_id FROM pg_temp.gold_stirred)
+           OR q.other_customer_id IN (SELECT global_customer_id FROM pg_temp.gold_stirred))
       AND NOT EXISTS (SELECT FROM pg_temp.gold_waiting AS w WHERE w.subject_key = q.subject_key)
 )
 UPDATE gold.steward_review_queue AS q
@@ -144,3 +225,9 @@ WHERE NOT EXISTS (SELECT FROM gold.steward_review_queue AS q
                   WHERE q.subject_key = w.subject_key AND q.state = 'OPEN')
 ORDER BY w.kind, w.match_probability DESC NULLS LAST, w.pair_n DESC, w.subject_key
 LIMIT greatest(:review_limit - (SELECT count(*) FROM gold.steward_review_queue WHERE state = 'OPEN'), 0)
+
+-- name: count_beyond
+-- How many wait that the queue has no room for.
+SELECT count(*) FROM pg_temp.gold_waiting AS w
+WHERE NOT EXISTS (SELECT FROM gold.steward_review_queue AS q
+                  WHERE q.subject_key = w.subject_key AND q.state = 'OPEN')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -139,6 +140,103 @@ def test_the_limit_keeps_the_strongest(world: World) -> None:
     report = world.run()["quality"]
     assert report.detail["waiting"] == 4
     assert [row[2] for row in world.rows(QUEUE)] == ["c2", "c3"]
+
+
+SUBJECTS = (
+    "SELECT kind, global_customer_id, other_customer_id, why, source_l, source_record_id_l, "
+    "source_r, source_record_id_r, match_probability, pair_n, state "
+    "FROM gold.steward_review_queue ORDER BY review_id"
+)
+
+
+def town(world: World) -> None:
+    """Six customers, each as doubtful as the next one, and one that looks like two."""
+    for number in range(6):
+        world.put(f"sales:{number}", f"c{number}", email=f"{number}@a.com")
+    world.put("web:0", "c0", email="0@a.com", date_of_birth="1980-01-01")
+    world.put("web:1", "c1", email="1@a.com", date_of_birth="1990-01-01")
+    for number in range(5):
+        pair(world, f"sales:{number}", f"sales:{number + 1}", 0.5 + number / 20)
+    pair(world, "web:0", "web:1", 0.7)
+    world.conn.execute(
+        text(
+            "INSERT INTO staging.identity_inputs SELECT record_id, source, source_record_id, "
+            "profile_id, now(), 1 FROM identity.customer_identity_map"
+        )
+    )
+    world.run()
+
+
+def look_at_all(world: World) -> list[tuple[Any, ...]]:
+    """The queue after all customers were looked at again."""
+    world.conn.execute(text("UPDATE staging.volatile_marker SET change_seq = change_seq + 1"))
+    world.run()
+    return world.rows(SUBJECTS)
+
+
+def different(world: World) -> None:
+    decide(world, "DIFFERENT", "sales:2", "sales:3")
+
+
+def merged(world: World) -> None:
+    decide(world, "SAME", "web:0", "sales:1")
+    world.merge("c1", "c0")
+
+
+def moved(world: World) -> None:
+    world.move("web:1", "c1", "c5")
+
+
+def two_birth_dates(world: World) -> None:
+    world.conn.execute(
+        text(
+            "INSERT INTO identity.customer_clusters SELECT global_customer_id, 2, 2, 0.6, "
+            "min(profile_id), max(profile_id), 0.6 FROM identity.customer_identity_map "
+            "WHERE global_customer_id = :c GROUP BY 1"
+        ),
+        {"c": world.customer("c0")},
+    )
+    world.put("sales:0", email="0@a.com", date_of_birth="1970-01-01")
+
+
+def undone(world: World) -> None:
+    different(world)
+    world.run()
+    decision = "SELECT max(decision_id) FROM identity.steward_link_decisions"
+    world.conn.execute(
+        text(
+            "INSERT INTO identity.steward_link_decisions (verdict, steward, reason, undoes) "
+            f"SELECT 'UNDO', 'ada', 'asked again', ({decision})"
+        )
+    )
+
+
+@pytest.mark.parametrize("change", [different, merged, moved, two_birth_dates, undone])
+def test_what_a_steward_moves_is_looked_at_as_if_all_were(
+    world: World, change: Callable[[World], None]
+) -> None:
+    town(world)
+    before = world.rows(SUBJECTS)
+    assert [row[0] for row in before] == ["PAIR"] * 5
+    change(world)
+    report = world.run()["quality"]
+    assert report.detail["waiting"] < 5
+    now = world.rows(SUBJECTS)
+    assert now != before
+    assert look_at_all(world) == now
+
+
+def test_what_had_no_room_moves_up_when_the_queue_runs_low(world: World) -> None:
+    world.config = make_config(quality={"review_limit": 4})
+    town(world)
+    assert len(world.rows(SUBJECTS)) == 4
+    decide(world, "DIFFERENT", "sales:4", "sales:5")
+    world.run()
+    assert [row[-1] for row in world.rows(SUBJECTS)].count("OPEN") == 3
+    decide(world, "DIFFERENT", "sales:0", "sales:1")
+    world.run()
+    assert [row[-1] for row in world.rows(SUBJECTS)].count("OPEN") == 3
+    assert look_at_all(world) == world.rows(SUBJECTS)
 
 
 def test_customers_that_look_like_several(world: World) -> None:
