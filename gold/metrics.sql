@@ -3,12 +3,22 @@
 -- name: signature
 -- What the figures and the review queue are made from: one row.
 SELECT (SELECT marks ->> 'touched_id' FROM gold.layer_state WHERE layer = 'conflicts') AS touched_id,
+       (SELECT marks ->> 'change_seq' FROM gold.layer_state WHERE layer = 'golden') AS change_seq,
        (SELECT format('%s/%s', change_seq, config_hash)
         FROM staging.volatile_marker WHERE layer = 'matching') AS pairs,
        (SELECT max(model_id) FROM ops.match_models WHERE is_current) AS model_id,
        (SELECT max(run_id) FROM identity.consumption) AS identity_run_id,
        (SELECT max(decision_id) FROM identity.steward_link_decisions) AS decision_id,
        (SELECT max(override_id) FROM gold.customer_steward_overrides) AS override_id
+
+-- name: touched
+-- How often phase 7 has rebuilt a customer since the last figures (their words may be gone, their
+-- numbers are not), whether it has rebuilt all, and how many customers the last figures counted.
+SELECT coalesce((SELECT CAST(marks ->> 'touched_id' AS bigint)
+                 FROM gold.layer_state WHERE layer = 'conflicts'), 0) - CAST(:touched_id AS bigint) AS rebuilt_n,
+       EXISTS (SELECT FROM gold.touched_customers
+               WHERE touched_id > CAST(:touched_id AS bigint) AND global_customer_id IS NULL) AS everyone,
+       coalesce((SELECT customer_n FROM gold.data_quality_metrics ORDER BY run_id DESC LIMIT 1), 0) AS customer_n
 
 -- name: measure_matches
 -- Scored pairs by decision and band of probability.

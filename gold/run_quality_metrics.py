@@ -2,12 +2,14 @@
 
 Reads the scored pairs, gold and the overrides; writes ``gold.match_confidence_metrics``,
 ``gold.data_quality_metrics`` and ``gold.steward_override_metrics``, keyed by run, and only when
-what they are made from has moved since the last figures.
+what they are made from has moved since the last figures. What single link decisions move does not
+show in a share of all customers, and counting these would cost more than the decision: such
+figures are made with the next delivery, or when enough has come together.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -19,6 +21,10 @@ _FILE = "gold/metrics.sql"
 _MEASURES = ("measure_quality", "measure_overrides")
 #: What scored pairs are made from: where it has not moved, neither have they.
 _PAIRS = ("pairs", "model_id")
+#: What of the signature stewards do not move by saying who is who.
+_NOT_BY_LINKS = (*_PAIRS, "change_seq", "override_id")
+#: The share of all customers that may be rebuilt before figures are made anew.
+UNSEEN_SHARE: Final = 0.001
 
 
 def signature(conn: Connection) -> dict[str, Any]:
@@ -31,12 +37,22 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     before, now = state.marks(conn, "metrics"), signature(conn)
     if before == now:
         return PhaseReport(rows_in=0, rows_out=0)
+    if before is not None and _is_too_little(conn, before, now):
+        return PhaseReport(rows_in=0, rows_out=0)
     moved = before is None or any(before[mark] != now[mark] for mark in _PAIRS)
     measures = ("measure_matches", *_MEASURES) if moved else _MEASURES
     moment = {"run_id": ctx.run_id, "as_of": ctx.as_of}
     written = sum(conn.execute(query(_FILE, name), moment).rowcount for name in measures)
     state.write(conn, "metrics", run_id=ctx.run_id, marks=now)
     return PhaseReport(rows_in=0, rows_out=written, detail={"figures": written})
+
+
+def _is_too_little(conn: Connection, before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether only link decisions, on fewer customers than a share of all shows, came since."""
+    if any(before.get(mark) != now[mark] for mark in _NOT_BY_LINKS):
+        return False
+    touched = conn.execute(query(_FILE, "touched"), {"touched_id": before["touched_id"]}).one()
+    return not touched.everyone and touched.rebuilt_n < UNSEEN_SHARE * touched.customer_n
 
 
 if __name__ == "__main__":

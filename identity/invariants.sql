@@ -92,12 +92,35 @@ WHERE m.first_customer_id <> m.global_customer_id
                   WHERE e.global_customer_id = m.first_customer_id
                     AND e.event_type IN ('MERGE', 'SPLIT', 'MOVE', 'DELETE'))
 
+-- name: inv_ids_keep_their_meaning_since
+-- Of the records whose row was changed: events are never removed.
+SELECT m.record_id, m.first_customer_id, m.global_customer_id
+FROM identity.customer_identity_map AS m
+WHERE m.run_id > :since_run_id AND m.first_customer_id <> m.global_customer_id
+  AND NOT EXISTS (SELECT FROM identity.identity_events AS e
+                  WHERE e.global_customer_id = m.first_customer_id
+                    AND e.event_type IN ('MERGE', 'SPLIT', 'MOVE', 'DELETE'))
+
 -- name: inv_doubts_do_not_merge
 -- title: no record is in its customer by a doubtful pair, unless merge_flagged says so
 SELECT m.record_id, m.global_customer_id, m.decision
 FROM identity.customer_identity_map AS m
 CROSS JOIN identity.consumption AS seen
 WHERE m.decision = 'FLAG_REVIEW' AND NOT seen.merges_flagged
+
+-- name: inv_doubts_do_not_merge_since
+-- Of the records whose row was changed; of all where the configuration has.
+SELECT m.record_id, m.global_customer_id, m.decision
+FROM identity.customer_identity_map AS m
+CROSS JOIN identity.consumption AS seen
+WHERE m.run_id > :since_run_id AND m.decision = 'FLAG_REVIEW' AND NOT seen.merges_flagged
+UNION ALL
+SELECT m.record_id, m.global_customer_id, m.decision
+FROM identity.customer_identity_map AS m
+CROSS JOIN identity.consumption AS seen
+WHERE (SELECT r.config_hash FROM ops.runs AS r WHERE r.run_id = :run_id)
+      IS DISTINCT FROM (SELECT r.config_hash FROM ops.runs AS r WHERE r.run_id = :since_run_id)
+  AND m.decision = 'FLAG_REVIEW' AND NOT seen.merges_flagged
 
 -- name: inv_stewards_are_obeyed
 -- title: records a steward called the same are one customer, different ones are two

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gold import run_golden_customers
+from gold import run_golden_customers, run_quality_metrics
 from mdm.errors import PublishHeld
 
 from .conftest import World, make_config
@@ -280,6 +280,29 @@ def test_figures_per_run(world: World) -> None:
         "SELECT run_id, attribute, effective_n, set_n, clear_n, revoked_n, steward_n, agreeing_n "
         "FROM gold.steward_override_metrics"
     ) == [(1, "city", 2, 2, 0, 0, 1, 1)]
+
+
+def test_figures_wait_for_more_than_a_few_link_decisions(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_quality_metrics, "UNSEEN_SHARE", 0.5)  # of the 6 customers of a town
+    figures = "SELECT run_id, max(customer_n) FROM gold.data_quality_metrics GROUP BY 1 ORDER BY 1"
+    town(world)
+    world.merge("c1", "c0")
+    world.run()
+    assert world.rows(figures) == [(1, 6)]
+    look_at_all(world)
+    assert world.rows(figures) == [(1, 6), (3, 5)]
+    world.merge("c2", "c0")
+    world.run()
+    world.merge("c3", "c0")
+    world.run()
+    assert world.rows(figures) == [(1, 6), (3, 5), (5, 3)]
+    world.override("c4", "email", "c@c.com")
+    world.run()
+    world.put("sales:4", email="d@c.com")
+    world.run()
+    assert world.rows(figures) == [(1, 6), (3, 5), (5, 3), (6, 3), (7, 3)]
 
 
 def fill(world: World, count: int, **values: Any) -> None:

@@ -103,6 +103,20 @@ FAULTS = [
         "WHERE customer_seq = 1",
     ),
     (
+        "ids_keep_their_meaning",
+        "UPDATE identity.customer_identity_map SET first_customer_id = gen_random_uuid() "
+        "WHERE record_id = 4",
+    ),
+    (
+        "doubts_do_not_merge",
+        "UPDATE identity.customer_identity_map SET decision = 'FLAG_REVIEW' WHERE record_id = 4",
+    ),
+    (
+        "doubts_do_not_merge",
+        "WITH doubt AS (UPDATE identity.customer_identity_map SET decision = 'FLAG_REVIEW' "
+        "WHERE record_id = 1) UPDATE ops.runs SET config_hash = 'other' WHERE run_id = 2",
+    ),
+    (
         "living_customers_have_records",
         "DELETE FROM identity.customer_identity_map WHERE record_id = 5",
     ),
