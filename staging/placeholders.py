@@ -98,9 +98,15 @@ class _Listed:
         self._exact = exact
         self._starts = tuple(sorted(starts))
         self._ends = tuple(sorted(ends))
-        #: Regular expressions of which one finds every ASCII value that `holds` is true for.
-        self.patterns = _alternatives(
-            *(f"^{_PADDING}{_spelled(value, _PADDING)}{_PADDING}$" for value in sorted(exact)),
+
+    @functools.cached_property
+    def patterns(self) -> tuple[str, ...]:
+        """Regular expressions of which one finds every ASCII value that `holds` is true for."""
+        return _alternatives(
+            *(
+                f"^{_PADDING}{_spelled(value, _PADDING)}{_PADDING}$"
+                for value in sorted(self._exact)
+            ),
             *(f"^{_PADDING}{_spelled(value, _PADDING)}" for value in self._starts),
             *(f"{_spelled(value, _PADDING)}{_PADDING}$" for value in self._ends),
         )

@@ -9,6 +9,7 @@ them together, so that a rule needs to be known here only if it can touch a plai
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from datetime import date
 
@@ -160,6 +161,7 @@ def postal_addresses(known: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@functools.cache
 def phone_numbers(region: str | None) -> Shortcut | None:
     """Valid numbers of `region` in any punctuation, with and without country code and prefix.
 

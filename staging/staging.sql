@@ -200,9 +200,11 @@ WHERE rows.object_id BETWEEN {first_object_id} AND {last_object_id}
 SELECT EXISTS (SELECT FROM staging.records WHERE source = :source)
 
 -- name: open_staged_records
--- Temporary: what the touched records are to become, in the columns of staging.records.
-DROP TABLE IF EXISTS pg_temp.staged_records;
-CREATE TEMPORARY TABLE staged_records (LIKE staging.records INCLUDING DEFAULTS) ON COMMIT DROP;
+-- Temporary: what the touched records are to become, in the columns of staging.records. One table
+-- serves all sources of a run: to make it costs more than a few records do.
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_records (LIKE staging.records INCLUDING DEFAULTS)
+    ON COMMIT DROP;
+TRUNCATE pg_temp.staged_records;
 ALTER TABLE pg_temp.staged_records ALTER record_id DROP NOT NULL
 
 -- name: stage_deletions
