@@ -124,7 +124,7 @@ def _rebuild(
     if everyone:
         # what comes behind plans by it, and autovacuum sees nothing before the commit
         bulk.execute(conn, "ANALYZE gold.dim_customers (global_customer_id)")
-        bulk.execute(conn, "ANALYZE gold.customer_lineage (global_customer_id)")
+        bulk.execute(conn, "ANALYZE gold.customer_lineage (global_customer_id, overrides)")
         bulk.execute(
             conn, "ANALYZE gold.customer_changes (run_id, change_type, global_customer_id)"
         )

@@ -12,27 +12,32 @@ FROM staging.identity_match_candidates AS pairs
 WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
 
 -- name: inv_pairs_of_live_profiles_since
--- Of the pairs of profiles that have other pairs than at the last check, and of the profiles that
--- were retired (from the right side of those that could still merge something); of all pairs where
--- matching has scored all since.
+-- Of the profiles that have other pairs than at the last check or were retired, those that are not
+-- there: their pairs (from the right side those that could still merge something, and those of a
+-- left side with other pairs); of all pairs where matching has scored all since.
+WITH touched AS MATERIALIZED (
+    SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t WHERE t.run_id > :since_run_id
+), missing AS MATERIALIZED (
+    SELECT named.profile_id
+    FROM (SELECT t.profile_id FROM touched AS t
+          UNION
+          SELECT retired.profile_id FROM staging.retired_profiles AS retired
+          WHERE retired.change_seq > :since_change_seq) AS named
+    WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = named.profile_id)
+)
 SELECT pairs.profile_id_l, pairs.profile_id_r
-FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
-      WHERE t.run_id > :since_run_id) AS touched
+FROM missing
+JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = missing.profile_id
+UNION ALL
+SELECT pairs.profile_id_l, pairs.profile_id_r
+FROM missing
+JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_r = missing.profile_id
+WHERE pairs.decision <> 'REJECT'
+UNION ALL
+SELECT pairs.profile_id_l, pairs.profile_id_r
+FROM touched
 JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = touched.profile_id
-WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_l)
-   OR NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
-UNION ALL
-SELECT pairs.profile_id_l, pairs.profile_id_r
-FROM staging.retired_profiles AS retired
-JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = retired.profile_id
-WHERE retired.change_seq > :since_change_seq
-  AND NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = retired.profile_id)
-UNION ALL
-SELECT pairs.profile_id_l, pairs.profile_id_r
-FROM staging.retired_profiles AS retired
-JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_r = retired.profile_id
-WHERE retired.change_seq > :since_change_seq AND pairs.decision <> 'REJECT'
-  AND NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = retired.profile_id)
+WHERE EXISTS (SELECT FROM missing) AND pairs.profile_id_r IN (SELECT m.profile_id FROM missing AS m)
 UNION ALL
 SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM staging.identity_match_candidates AS pairs
@@ -78,14 +83,17 @@ WHERE pairs.profile_id_l IS NULL
 -- name: inv_candidates_scored_since
 -- Of the pairs of profiles that have other pairs than at the last check; of all pairs where
 -- matching has scored all since.
-SELECT blocked.profile_id_l, blocked.profile_id_r
+SELECT touched.profile_id AS profile_id_l, unscored.profile_id_r
 FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
       WHERE t.run_id > :since_run_id) AS touched
-JOIN staging.identity_match_candidates_blocked AS blocked ON blocked.profile_id_l = touched.profile_id
-WHERE NOT EXISTS (SELECT FROM staging.identity_match_candidates AS pairs
-                  WHERE pairs.profile_id_l = blocked.profile_id_l
-                    AND pairs.profile_id_r = blocked.profile_id_r)
-  AND EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
+CROSS JOIN LATERAL (
+    -- two searches per profile; an anti-join would search the scored pairs per candidate
+    SELECT blocked.profile_id_r FROM staging.identity_match_candidates_blocked AS blocked
+    WHERE blocked.profile_id_l = touched.profile_id
+    EXCEPT
+    SELECT pairs.profile_id_r FROM staging.identity_match_candidates AS pairs
+    WHERE pairs.profile_id_l = touched.profile_id) AS unscored
+WHERE EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
 UNION ALL
 SELECT blocked.profile_id_l, blocked.profile_id_r
 FROM staging.identity_match_candidates_blocked AS blocked

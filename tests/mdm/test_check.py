@@ -71,6 +71,11 @@ FAULTS = [
     ("pairs_of_live_profiles", "DELETE FROM staging.profiles WHERE profile_id = 3"),
     ("pairs_of_live_profiles", "DELETE FROM staging.profiles WHERE profile_id = 4"),
     (
+        "pairs_of_live_profiles",
+        RETIRE.format(5) + "; UPDATE staging.identity_match_candidates SET profile_id_r = 5 "
+        "WHERE profile_id_l = 3",
+    ),
+    (
         "pairs_once",
         "INSERT INTO staging.identity_match_candidates "
         "SELECT * FROM staging.identity_match_candidates WHERE profile_id_l = 3",
