@@ -34,6 +34,7 @@ def load(path: str) -> Mapping[str, str]:
     )
 
 
+@functools.cache  # to look for the parameters costs as much as a small statement does
 def query(path: str, name: str) -> TextClause:
     """The query ``name`` of ``package/file.sql``, ready for bound parameters (``:name``)."""
     return text(load(path)[name])
