@@ -118,6 +118,7 @@ def _stage_source(
     if not is_new:
         _do(conn, f"stage_disappearances_of_{'all' if whole else 'touched'}", **numbers)
     applied = _do(conn, "apply_staged_records", change_seq=target.change_seq).one()
+    _do(conn, "drop_staged_records" if read > BATCH_ROWS else "empty_staged_records")
     _do(conn, "consume_objects", run_id=ctx.run_id)
     _do(conn, "close_source")
     _record_counts(conn, ctx, name, standardiser.counts)

@@ -204,8 +204,15 @@ SELECT EXISTS (SELECT FROM staging.records WHERE source = :source)
 -- serves all sources of a run: to make it costs more than a few records do.
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_records (LIKE staging.records INCLUDING DEFAULTS)
     ON COMMIT DROP;
-TRUNCATE pg_temp.staged_records;
 ALTER TABLE pg_temp.staged_records ALTER record_id DROP NOT NULL
+
+-- name: empty_staged_records
+-- Ready for the next source. For a few rows this is half the price of TRUNCATE.
+DELETE FROM pg_temp.staged_records
+
+-- name: drop_staged_records
+-- The same for many rows, which would be read again as dead ones.
+DROP TABLE pg_temp.staged_records
 
 -- name: stage_deletions
 -- A record whose last version is a delete marker becomes a tombstone without values.
