@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
@@ -29,6 +30,10 @@ from mdm.services import embedded_postgres, embedded_s3
 from mdm.services.model import Endpoints
 
 TEMPLATE = "mdm_template"
+
+# The same examples each time, however slow the machine is today.
+settings.register_profile("everywhere", derandomize=True, deadline=None)
+settings.load_profile("everywhere")
 
 
 @pytest.fixture(scope="session")
