@@ -34,10 +34,10 @@ SELECT m.* FROM identity.customer_identity_map AS m ORDER BY m.record_id
 SELECT e.* FROM gold.customer_change_events AS e ORDER BY e.event_seq
 
 -- name: rejects
--- One row per lake line in quarantine, with the object it stands in.
-SELECT o.object_key, r.* FROM raw.rejected_lines AS r
-JOIN raw.lake_objects AS o USING (object_id)
-ORDER BY r.object_id, r.line_no
+-- One row per lake line that stands in quarantine, with its object.
+SELECT object_key, object_id, line_no, source, reason, detail, line, run_id, rejected_at
+FROM raw.quarantine
+ORDER BY object_id, line_no
 
 -- name: set_moment
 -- Makes :at the moment that customers_at shows, for this transaction.
