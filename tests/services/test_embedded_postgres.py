@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,11 +53,14 @@ def ask(server: Server, query: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
-def test_starts_once_keeps_data_over_a_restart_and_stops_cleanly(home: Path) -> None:
-    first = start(home)
+def test_starts_once_keeps_data_over_a_restart_and_stops_cleanly(
+    home: Path, quiet_port: Callable[[], int]
+) -> None:
+    port = quiet_port()
+    first = start(home, port=port)
     ask(first, "CREATE TABLE kept AS SELECT 7 AS x")
     began = time.perf_counter()
-    assert start(home) == first
+    assert start(home, port=port) == first
     assert time.perf_counter() - began < 0.5  # 1 ms on an idle machine; CI shares its cores
 
     assert embedded_postgres.stop(home) is True
@@ -64,7 +68,7 @@ def test_starts_once_keeps_data_over_a_restart_and_stops_cleanly(home: Path) -> 
     assert embedded_postgres.stop(home) is False
     assert embedded_postgres.status(home).state == "stopped"
 
-    again = start(home)
+    again = start(home, port=port)
     assert again.pid != first.pid
     assert again.port == first.port, "the address of a home stays"
     assert ask(again, "SELECT x FROM kept") == [(7,)]
@@ -128,9 +132,11 @@ def test_a_pid_file_that_names_a_living_stranger_is_not_believed(home: Path) -> 
     assert ask(again, "SELECT 1") == [(1,)]
 
 
-def test_a_taken_port_gives_another_that_is_remembered_and_told(home: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        wanted = taken.getsockname()[1]
+def test_a_taken_port_gives_another_that_is_remembered_and_told(
+    home: Path, quiet_port: Callable[[], int]
+) -> None:
+    wanted = quiet_port()
+    with socket.create_server(("127.0.0.1", wanted)):
         server = start(home, port=wanted)
         assert server.port != wanted
         assert str(wanted) in server.note
@@ -139,7 +145,7 @@ def test_a_taken_port_gives_another_that_is_remembered_and_told(home: Path) -> N
     embedded_postgres.stop(home)
     assert start(home, port=wanted).port == server.port
     embedded_postgres.stop(home)
-    asked = homes.free_port(0)
+    asked = quiet_port()
     assert start(home, port=asked).port == asked, "a changed setting counts"
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -215,14 +214,19 @@ def test_started_twice_is_one_and_stopped_is_stopped(home: Path) -> None:
     assert embedded_s3.status(home).state == "stopped"
 
 
-def test_a_killed_server_comes_back_with_its_objects_and_no_half_ones(home: Path) -> None:
-    server = embedded_s3.start(home, bucket=BUCKET, port=0)
+def test_a_killed_server_comes_back_with_its_objects_and_no_half_ones(
+    home: Path, quiet_port: Callable[[], int]
+) -> None:
+    port = quiet_port()
+    server = embedded_s3.start(home, bucket=BUCKET, port=port)
     pool = urllib3.PoolManager()
     put(client(server, pool), BUCKET, KEY, b"kept\n")
-    os.kill(server.pid, signal.SIGKILL)
+    process = psutil.Process(server.pid)
+    process.kill()
+    process.wait(timeout=10)  # until then its port is taken
     half = embedded_s3.lake(home) / BUCKET / "sales" / ".rclone_temp_put_1"
     half.write_bytes(b"hal")
-    again = embedded_s3.start(home, bucket=BUCKET, port=0)
+    again = embedded_s3.start(home, bucket=BUCKET, port=port)
     assert again.pid != server.pid
     assert again.endpoint == server.endpoint
     assert listed(client(again, pool), BUCKET) == [KEY]
@@ -240,9 +244,11 @@ def test_a_pid_file_that_names_a_living_stranger_is_not_believed(home: Path) -> 
     assert embedded_s3.start(home, bucket=BUCKET, port=0).pid != os.getpid()
 
 
-def test_a_taken_port_gives_another_that_is_remembered_and_told(home: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        wanted = taken.getsockname()[1]
+def test_a_taken_port_gives_another_that_is_remembered_and_told(
+    home: Path, quiet_port: Callable[[], int]
+) -> None:
+    wanted = quiet_port()
+    with socket.create_server(("127.0.0.1", wanted)):
         server = embedded_s3.start(home, bucket=BUCKET, port=wanted)
         assert server.endpoint != f"127.0.0.1:{wanted}"
         assert str(wanted) in server.note
