@@ -7,6 +7,7 @@ this cluster. How its files are made: `postgres_files`.
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import time
@@ -26,6 +27,10 @@ from mdm.services.model import ServiceStatus, State
 
 START_TIMEOUT_S = 300  # crash recovery replays up to `max_wal_size`
 STOP_TIMEOUT_S = 300.0
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6)  # between launches
+# What the log says where the next attempt may do: the port went to somebody between its choice and
+# its use, or processes of a killed server still let go of its memory or its lock file.
+_PASSING = re.compile("could not create any TCP/IP sockets|is still in use|lock file .* exists")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,6 @@ def start(home: Path, *, port: int = 5433, durable: bool = True) -> Server:
         if not files.data_dir(home).exists():
             files.create(home, user, secrets, durable=durable)
         files.require_version(home)
-        _clear_leftovers(home, secrets)
         return _launch(home, user, secrets, wanted=port, durable=durable)
 
 
@@ -223,11 +227,14 @@ def _launch(
     durable: bool,
 ) -> Server:
     """Start the server on the remembered or wanted port, or on a free one near it."""
-    homes.keep_log_short(files.log_file(home))
+    log = files.log_file(home)
+    homes.keep_log_short(log)
     values = tuning.settings(tuning.this_machine(files.data_dir(home)), durable=durable)
     values |= tuning.shared_memory()
     preferred = homes.remembered_port(home, "postgres", wanted=wanted)
-    for attempt in range(5):
+    pauses = iter(_PAUSES_S)
+    while True:
+        _clear_leftovers(home, secrets)
         port = homes.free_port(preferred)
         values |= {
             "port": str(port),
@@ -237,34 +244,26 @@ def _launch(
         conf = files.data_dir(home) / "mdm.conf"
         homes.write_private(conf, tuning.as_config(values))
         files.give(conf, user)
-        command: list[str | Path] = [
-            files.binaries() / "pg_ctl",
-            "start",
-            "-w",
-            "-s",
-            "-t",
-            str(START_TIMEOUT_S),
-        ]
-        options: list[str | Path] = [
-            "-D",
-            files.data_dir(home),
-            "-l",
-            files.log_file(home),
-            "-o",
-            f"-c {_mark(secrets)}",
-        ]
+        program = files.binaries() / "pg_ctl"
+        command: list[str | Path] = [program, "start", "-w", "-s", "-t", str(START_TIMEOUT_S)]
+        options: list[str | Path] = ["-D", files.data_dir(home), "-l", log, "-o"]
+        said = log.stat().st_size if log.exists() else 0
         try:
-            files.run(home, user, [*command, *options])
+            files.run(home, user, [*command, *options, f"-c {_mark(secrets)}"])
         except ServiceDown:
-            if attempt < 4 and homes.answers(port):  # somebody took the port meanwhile
+            with log.open("rb") as stream:
+                stream.seek(said)
+                reason = stream.read().decode("utf-8", "replace")
+            pause = next(pauses, None)
+            if pause and _PASSING.search(reason):
+                time.sleep(pause)
                 continue
-            raise
+            raise files.down(home, port, processes.last_lines(reason)) from None
         found = _postmaster(home, secrets)
         if found is None:
             raise files.down(home, port, "ended right after its start")
         homes.remember_port(home, "postgres", wanted=wanted, port=port)
         return _server(home, secrets, found, wanted=wanted)
-    raise files.down(home, preferred, "no port stays free")
 
 
 def _moved(wanted: int, port: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -116,6 +117,38 @@ def test_a_session_deep_in_a_computation_does_not_outlive_its_killed_server(home
     assert processes.find(pid, marks=["postgres"]) is None
     assert ask(again, "SELECT 1") == [(1,)]
     connection.close()
+
+
+def test_a_killed_server_comes_back_while_something_still_holds_its_memory(home: Path) -> None:
+    """Processes of a killed server take a moment to let go, longer on a busy machine."""
+    server = start(home)
+    segment = int((server.data_dir / "postmaster.pid").read_text().splitlines()[6].split()[1])
+    libc = ctypes.CDLL(None)
+    libc.shmat.restype = ctypes.c_void_p
+    held = libc.shmat(segment, None, 0)
+    assert held != ctypes.c_void_p(-1).value
+    os.kill(server.pid, signal.SIGKILL)
+    release = threading.Timer(0.5, libc.shmdt, [ctypes.c_void_p(held)])
+    release.start()
+    again = start(home)
+    release.join()
+    assert ask(again, "SELECT 1") == [(1,)]
+    assert "is still in use" in postgres_files.log_file(home).read_text(), "nothing was held"
+
+
+def test_a_port_taken_between_its_choice_and_its_use_gives_another(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        connection = socket.create_connection(other.getsockname())  # holds a port, answers nobody
+        taken = connection.getsockname()[1]
+        choices = iter([taken])
+        choose = homes.free_port
+        monkeypatch.setattr(homes, "free_port", lambda port: next(choices, None) or choose(port))
+        server = start(home)
+        connection.close()
+    assert server.port != taken
+    assert ask(server, "SELECT 1") == [(1,)]
 
 
 def test_a_pid_file_that_names_a_living_stranger_is_not_believed(home: Path) -> None:
