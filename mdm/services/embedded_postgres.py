@@ -194,7 +194,7 @@ def _clear_leftovers(home: Path, secrets: Credentials) -> None:
     """
     title = f"postgres: {secrets.cluster}: "
     deadline = time.monotonic() + 3.0
-    while orphans := _titled(title):
+    while orphans := _titled(title, files.data_dir(home).resolve()):
         if time.monotonic() > deadline:
             for orphan in orphans:
                 orphan.send_signal(signal.SIGQUIT)
@@ -204,14 +204,14 @@ def _clear_leftovers(home: Path, secrets: Credentials) -> None:
     (files.data_dir(home) / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _titled(title: str) -> list[psutil.Process]:
-    """Return the processes whose title starts with `title`."""
+def _titled(title: str, folder: Path) -> list[psutil.Process]:
+    """Return the processes in `folder` whose title starts so; a copied home has others."""
     found = []
     for process in psutil.process_iter():
         try:
             if process.status() != psutil.STATUS_ZOMBIE:
                 line = process.cmdline()
-                if line and line[0].startswith(title):
+                if line and line[0].startswith(title) and Path(process.cwd()) == folder:
                     found.append(process)
         except psutil.Error:
             continue

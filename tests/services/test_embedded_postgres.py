@@ -136,6 +136,26 @@ def test_a_killed_server_comes_back_while_something_still_holds_its_memory(home:
     assert "is still in use" in postgres_files.log_file(home).read_text(), "nothing was held"
 
 
+def test_a_copied_home_starts_beside_the_one_it_was_copied_from(home: Path) -> None:
+    """It has the same passwords and the same name; the sessions of the other are not its own."""
+    start(home)
+    embedded_postgres.stop(home)
+    copy = home.with_name("copy")
+    shutil.copytree(home, copy)
+    if os.geteuid() == 0:
+        for path in (copy / "postgres", *(copy / "postgres").rglob("*")):
+            owner = (home / path.relative_to(copy)).stat()
+            os.chown(path, owner.st_uid, owner.st_gid)
+    first = start(home)
+    try:
+        began = time.perf_counter()
+        assert start(copy).port != first.port
+        assert time.perf_counter() - began < 3, "it waited for sessions that are not its own"
+        assert ask(first, "SELECT 1") == [(1,)]
+    finally:
+        embedded_postgres.stop(copy)
+
+
 def test_a_port_taken_between_its_choice_and_its_use_gives_another(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
