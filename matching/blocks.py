@@ -66,7 +66,7 @@ class Blocks:
 
     def pairs(self, largest: int) -> Iterator[tuple[Ints, Ints]]:
         """All pairs within the blocks of at most ``largest``, in pieces: one size at a time."""
-        for size in np.unique(self.sizes[self.sizes <= largest]).tolist():
+        for size in np.flatnonzero(np.bincount(self.sizes)[: largest + 1]).tolist():
             starts = self.starts[self.sizes == size]
             table = self.members[starts[:, None] + np.arange(size)]
             one, other = np.triu_indices(size, 1)
@@ -92,15 +92,23 @@ def first_pairs(every: Sequence[Blocks], *, largest: int) -> PairsByRule:
 
     The rule is the smallest that found the pair. Pairs come ordered by their ids.
     """
-    profile_ids = np.unique(np.concatenate([blocks.members for blocks in every]))
+    profile_ids, position = numbered([blocks.members for blocks in every])
     found = (
         (blocks.rule_id, one, other)
         for blocks in every
-        for one, other in replace(
-            blocks, members=np.searchsorted(profile_ids, blocks.members)
-        ).pairs(largest)
+        for one, other in replace(blocks, members=position[blocks.members]).pairs(largest)
     )
     return once(found, [blocks.rule_id for blocks in every], profile_ids)
+
+
+def numbered(several: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """The profiles that occur in any of the arrays, in order, and the place of each by its id."""
+    # Ids come from a sequence, so a table of them all beats sorting or hashing those that occur.
+    last = max((int(ids.max(initial=0)) for ids in several), default=0)
+    occurs = np.zeros(last + 1, dtype=bool)
+    for ids in several:
+        occurs[ids] = True
+    return np.flatnonzero(occurs), np.cumsum(occurs) - 1
 
 
 def once(
@@ -111,17 +119,21 @@ def once(
     ``found`` gives rules (of ``rule_ids``) with the two sides of their pairs, as positions in
     ``profile_ids``, which are in order.
     """
-    n = len(profile_ids)
-    numbers = np.unique(np.array(rule_ids, dtype=np.int64))
+    numbers = np.array(sorted(set(rule_ids)), dtype=np.int16)
+    # Left, right and rule as the digits of one number: shifts, because a division costs ten.
+    rule_bits = max(len(numbers) - 1, 0).bit_length()
+    side_bits = max(len(profile_ids) - 1, 0).bit_length()
     packed = []
     for rule_id, one, other in found:
         place = int(np.searchsorted(numbers, rule_id))
-        pair = np.minimum(one, other) * n + np.maximum(one, other)
+        pair = np.minimum(one, other) << side_bits | np.maximum(one, other)
         # A profile whose two names are equal stands in one block twice.
-        packed.append((pair * len(numbers) + place)[one != other])
-    ordered = np.sort(np.concatenate(packed)) if packed else np.empty(0, dtype=np.int64)
-    pair, place_of = np.divmod(ordered, max(len(numbers), 1))
+        packed.append((pair << rule_bits | place)[one != other])
+    ordered = np.concatenate(packed) if packed else np.empty(0, dtype=np.int64)
+    ordered.sort()
+    pair = ordered >> rule_bits
     first = np.ones(len(pair), dtype=bool)
     first[1:] = pair[1:] != pair[:-1]
-    left, right = np.divmod(pair[first], max(n, 1))
-    return profile_ids[left], profile_ids[right], numbers[place_of[first]].astype(np.int16)
+    pair, place_of = pair[first], ordered[first] & ((1 << rule_bits) - 1)
+    left, right = pair >> side_bits, pair & ((1 << side_bits) - 1)
+    return profile_ids[left], profile_ids[right], numbers[place_of]

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from matching.blocks import Blocks, PairsByRule, largest_block, once
+from matching.blocks import Blocks, PairsByRule, largest_block, numbered, once
 from matching.keys import NONE, Ints, Keys, Mask
 
 Refine = Callable[[Mapping[int, Keys]], dict[int, Keys]]
@@ -231,25 +231,18 @@ def _pairs(layers: Sequence[Layer], stirred: Mask, largest: int) -> PairsByRule:
         _, others = blocks.inside(which[at])
         ones = np.repeat(entries.profile_ids[at], blocks.sizes[which[at]])
         found.append((layer.rule_id, ones, others))
-    sides = [side for _, *both in found for side in both]
-    profile_ids = np.unique(np.concatenate(sides))
-    dense = (
-        (rule, np.searchsorted(profile_ids, one), np.searchsorted(profile_ids, other))
-        for rule, one, other in found
-    )
+    profile_ids, position = numbered([side for _, *both in found for side in both])
+    dense = ((rule, position[one], position[other]) for rule, one, other in found)
     return once(dense, [layer.rule_id for layer in layers], profile_ids)
 
 
 def beyond(these: PairsByRule, those: PairsByRule, *, by_rule: bool = True) -> PairsByRule:
     """The pairs of ``these`` that are not among ``those``; ``by_rule``: not by the same rule."""
-    profile_ids = np.unique(np.concatenate([*these[:2], *those[:2]]))
-    mine, others = (_packed(pairs, profile_ids, by_rule) for pairs in (these, those))
+    profile_ids, position = numbered([*these[:2], *those[:2]])
+    n = len(profile_ids)
+    mine, others = (
+        (position[left] * n + position[right]) * _RULES + (rules if by_rule else 0)
+        for left, right, rules in (these, those)
+    )
     new = ~np.isin(mine, others)
     return these[0][new], these[1][new], these[2][new]
-
-
-def _packed(pairs: PairsByRule, profile_ids: Ints, by_rule: bool) -> Ints:
-    """A number for each pair, or for each pair and rule."""
-    left, right = (np.searchsorted(profile_ids, side) for side in pairs[:2])
-    numbers: Ints = left * len(profile_ids) + right
-    return numbers * _RULES + pairs[2] if by_rule else numbers
