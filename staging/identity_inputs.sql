@@ -69,16 +69,24 @@ JOIN staging.evidence_records AS records USING (record_id)
 ORDER BY found.record_id
 ON CONFLICT (fingerprint) DO NOTHING
 
--- name: add_first_profiles
--- The first profiles of all, one per fingerprint. Nothing asks for an order, so that wide rows are
--- never sorted.
+-- name: find_first_records
+-- Temporary: one row per fingerprint, with one of its records: if it can be, one without a value that
+-- the register knows (pg_temp.value_holders has the others).
 DROP TABLE IF EXISTS pg_temp.first_records;
 CREATE TEMPORARY TABLE first_records ON COMMIT DROP AS
-SELECT min(record_id) AS record_id, fingerprint, count(*) AS record_n
-FROM pg_temp.changed_records
-WHERE NOT is_deleted
-GROUP BY fingerprint;
-ANALYZE pg_temp.first_records (record_id);
+SELECT coalesce(min(changed.record_id) FILTER (WHERE holders.record_id IS NULL),
+                min(changed.record_id)) AS record_id,
+       changed.fingerprint, count(*) AS record_n, bool_or(holders.record_id IS NULL) AS is_whole
+FROM pg_temp.changed_records AS changed
+LEFT JOIN pg_temp.value_holders AS holders USING (record_id)
+WHERE NOT changed.is_deleted
+GROUP BY changed.fingerprint;
+ANALYZE pg_temp.first_records (record_id, is_whole)
+
+-- name: add_first_profiles
+-- The first profiles of all, one per fingerprint, of records whose values all count. Nothing asks
+-- for an order, so that wide rows are never sorted; nor may the planner know that a record is there
+-- once only (+ 0), or it would make a hash of the wide rows instead of the narrow ones.
 INSERT INTO staging.profiles
     (fingerprint, record_n, change_seq,
      name, given_name, middle_name, family_name, name_suffix, organisation, email, phone,
@@ -90,8 +98,26 @@ SELECT found.fingerprint, found.record_n, :change_seq,
        records.std_date_of_birth, records.std_gender, records.std_street, records.std_city,
        records.std_region, records.std_postcode, records.std_country, records.std_tax_id,
        records.std_customer_number, records.std_extra
-FROM staging.evidence_records AS records
-JOIN pg_temp.first_records AS found USING (record_id)
+FROM staging.records AS records
+JOIN pg_temp.first_records AS found ON found.record_id = records.record_id + 0
+WHERE found.is_whole
+
+-- name: add_first_curtailed_profiles
+-- The other first profiles: of records that the register may have left a value out of.
+INSERT INTO staging.profiles
+    (fingerprint, record_n, change_seq,
+     name, given_name, middle_name, family_name, name_suffix, organisation, email, phone,
+     date_of_birth, gender, street, city, region, postcode, country, tax_id, customer_number,
+     extra)
+SELECT found.fingerprint, found.record_n, :change_seq,
+       records.std_name, records.std_given_name, records.std_middle_name, records.std_family_name,
+       records.std_name_suffix, records.std_organisation, records.std_email, records.std_phone,
+       records.std_date_of_birth, records.std_gender, records.std_street, records.std_city,
+       records.std_region, records.std_postcode, records.std_country, records.std_tax_id,
+       records.std_customer_number, records.std_extra
+FROM pg_temp.first_records AS found
+JOIN staging.evidence_records AS records USING (record_id)
+WHERE NOT found.is_whole
 
 -- name: add_first_inputs
 -- The first inputs of all: nothing to compare with.

@@ -35,13 +35,13 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     is_whole, since = consumed is None, -1 if consumed is None else consumed
     with ctx.progress("making profiles", 5, "steps") as bar:
         number = _do(conn, "take_change_number").scalar_one()
+        _do(conn, "let_workers_help")
         # Without a marker every record is looked at anyway.
         detail = shared_values.update(
             conn, ctx, consumed=consumed, change_seq=None if marker is None else number
         )
         bar.update()
         present = _present(conn)
-        _do(conn, "let_workers_help")
         changed = _do(conn, "find_changed_records", consumed=since).scalar_one()
         bar.update()
         made = _make_first if marker is None else _make_changed
@@ -59,7 +59,9 @@ def _present(conn: Connection) -> int:
 def _make_first(conn: Connection, number: int, *, full: bool, bar: Bar) -> dict[str, int]:
     """Fills the empty layer: there is nothing to compare with, and `full` changes nothing."""
     with without_indexes(conn, "staging.profiles", "staging.identity_inputs"):
+        _do(conn, "find_first_records")
         added = _do(conn, "add_first_profiles", change_seq=number).rowcount
+        added += _do(conn, "add_first_curtailed_profiles", change_seq=number).rowcount
         bar.update()
         _do(conn, "add_first_inputs")
         bar.update()

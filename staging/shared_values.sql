@@ -1,67 +1,62 @@
 -- The shared-value register: values that many different names hold, found from the data.
 
--- name: create_suspects
--- Temporary, one row per value that may be shared, or was: to begin with the registered ones and those
--- that stewards judged.
-CREATE TEMPORARY TABLE suspect_values ON COMMIT DROP AS
+-- name: suspect_known
+-- One row per value that may be shared, or was: to begin with the registered ones and those that
+-- stewards judged.
+INSERT INTO staging.suspect_values (attribute, value)
 SELECT attribute, value FROM identity.shared_values
 UNION
 SELECT attribute, value FROM identity.shared_value_decisions
 
--- name: suspect_email
--- E-mail addresses on enough records.
-INSERT INTO pg_temp.suspect_values (attribute, value)
-SELECT 'email', std_email FROM staging.live_records
-WHERE std_email IS NOT NULL GROUP BY std_email HAVING count(*) >= :names
+-- name: suspects
+-- The suspect values so far.
+SELECT attribute, value FROM staging.suspect_values
 
--- name: suspect_phone
--- Phone numbers on enough records.
-INSERT INTO pg_temp.suspect_values (attribute, value)
-SELECT 'phone', std_phone FROM staging.live_records
-WHERE std_phone IS NOT NULL GROUP BY std_phone HAVING count(*) >= :names
-
--- name: suspect_address
--- Addresses on enough records.
-INSERT INTO pg_temp.suspect_values (attribute, value)
-SELECT 'address', std_street || ', ' || coalesce(std_postcode, std_city, '')
+-- name: select_values
+-- For COPY: one row per live record, its columns named as the attributes of staging.shareable_values
+-- (which has a row for each value).
+SELECT record_id,
+       coalesce(least(left(std_given_name, 1), left(std_family_name, 1))
+                || greatest(left(std_given_name, 1), left(std_family_name, 1)),
+                left(std_organisation, 3)) AS initials,
+       std_email AS email, std_phone AS phone,
+       std_street || ', ' || coalesce(std_postcode, std_city, '') AS address,
+       std_tax_id AS tax_id, std_customer_number AS customer_number
 FROM staging.live_records
-WHERE std_street IS NOT NULL GROUP BY 2 HAVING count(*) >= :names
 
--- name: suspect_tax_id
--- Tax ids on enough records.
-INSERT INTO pg_temp.suspect_values (attribute, value)
-SELECT 'tax_id', std_tax_id FROM staging.live_records
-WHERE std_tax_id IS NOT NULL GROUP BY std_tax_id HAVING count(*) >= :names
+-- name: suspect
+-- Values of an attribute that many names hold.
+INSERT INTO staging.suspect_values (attribute, value)
+SELECT :attribute, found.value FROM unnest(CAST(:values AS text[])) AS found (value)
 
--- name: suspect_customer_number
--- Customer numbers on enough records.
-INSERT INTO pg_temp.suspect_values (attribute, value)
-SELECT 'customer_number', std_customer_number FROM staging.live_records
-WHERE std_customer_number IS NOT NULL GROUP BY std_customer_number HAVING count(*) >= :names
+-- name: hold
+-- Temporary, one row per live record with any suspect value: those that are told.
+CREATE TEMPORARY TABLE value_holders ON COMMIT DROP AS
+SELECT DISTINCT found.record_id FROM unnest(CAST(:record_ids AS bigint[])) AS found (record_id)
 
 -- name: suspect_changed
 -- All values of records that changed after :consumed.
-INSERT INTO pg_temp.suspect_values (attribute, value)
+INSERT INTO staging.suspect_values (attribute, value)
 SELECT DISTINCT attribute, value FROM staging.shareable_values WHERE change_seq > :consumed
 
 -- name: find_holders
--- Temporary, one row per live record with any suspected value. One scan for all attributes: a join by
--- attribute would read the records five times.
-ANALYZE pg_temp.suspect_values;
+-- Temporary, one row per live record with any suspected value. One scan for all attributes, in
+-- parallel: a join by attribute would read the records five times.
+ANALYZE staging.suspect_values;
 CREATE TEMPORARY TABLE value_holders ON COMMIT DROP AS
 SELECT record_id FROM staging.live_records
-WHERE std_email IN (SELECT value FROM pg_temp.suspect_values WHERE attribute = 'email')
-   OR std_phone IN (SELECT value FROM pg_temp.suspect_values WHERE attribute = 'phone')
+WHERE std_email IN (SELECT value FROM staging.suspect_values WHERE attribute = 'email')
+   OR std_phone IN (SELECT value FROM staging.suspect_values WHERE attribute = 'phone')
    OR std_street || ', ' || coalesce(std_postcode, std_city, '')
-      IN (SELECT value FROM pg_temp.suspect_values WHERE attribute = 'address')
-   OR std_tax_id IN (SELECT value FROM pg_temp.suspect_values WHERE attribute = 'tax_id')
+      IN (SELECT value FROM staging.suspect_values WHERE attribute = 'address')
+   OR std_tax_id IN (SELECT value FROM staging.suspect_values WHERE attribute = 'tax_id')
    OR std_customer_number
-      IN (SELECT value FROM pg_temp.suspect_values WHERE attribute = 'customer_number');
-ANALYZE pg_temp.value_holders
+      IN (SELECT value FROM staging.suspect_values WHERE attribute = 'customer_number')
 
 -- name: judge
 -- Temporary, one row per value that is or was shared: by how many names, what the data and stewards
 -- say of it, and whether it is ignored now and was until now.
+ANALYZE pg_temp.value_holders;
 CREATE TEMPORARY TABLE judged_values ON COMMIT DROP AS
 SELECT found.attribute, found.value, found.record_n, found.name_n, found.is_found,
        CASE said.verdict WHEN 'CONFIRM' THEN true WHEN 'LIFT' THEN false ELSE found.is_found END
@@ -71,7 +66,7 @@ FROM (
     SELECT suspects.attribute, suspects.value, count(held.record_id) AS record_n,
            count(DISTINCT held.initials) AS name_n,
            count(DISTINCT held.initials) >= :names AS is_found
-    FROM (SELECT DISTINCT attribute, value FROM pg_temp.suspect_values) AS suspects
+    FROM (SELECT DISTINCT attribute, value FROM staging.suspect_values) AS suspects
     LEFT JOIN (pg_temp.value_holders
                JOIN staging.shareable_values USING (record_id)) AS held USING (attribute, value)
     GROUP BY suspects.attribute, suspects.value
@@ -111,9 +106,13 @@ WHERE records.record_id = holders.record_id AND judged.is_ignored <> judged.was_
 -- How many values profiles are made without.
 SELECT count(*) FROM identity.shared_values WHERE is_ignored
 
+-- name: forget_suspects
+-- No suspects, as between runs.
+TRUNCATE staging.suspect_values
+
 -- name: drop_temporary
 -- Two runs may share a transaction.
-DROP TABLE IF EXISTS pg_temp.suspect_values, pg_temp.value_holders, pg_temp.judged_values
+DROP TABLE IF EXISTS pg_temp.value_holders, pg_temp.judged_values
 
 -- name: words_are_waiting
 -- Whether a steward said something of a value that profiles do not follow yet.
