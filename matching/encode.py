@@ -42,6 +42,15 @@ class Column:
             self.cache[name] = make(self.text)
         return self.cache[name]
 
+    def codes_of(self, values: Sequence[str]) -> Codes:
+        """The code of each of ``values``; -1 for what no row has."""
+        wanted = pl.Series(values, dtype=pl.String)
+        if not len(self.text):
+            return np.full(len(wanted), -1, dtype=np.int32)
+        places = self.text.search_sorted(wanted).clip(0, len(self.text) - 1)
+        present = self.text.gather(places) == wanted
+        return np.where(present.to_numpy(), places.to_numpy(), -1).astype(np.int32)
+
     def strings(self, codes: NDArray[np.integer[Any]]) -> list[str]:
         """The values that ``codes`` (all present) point at, as rapidfuzz wants them."""
         result: list[str] = self.objects[codes].tolist()

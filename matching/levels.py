@@ -40,6 +40,8 @@ class Compared:
     values: Codes | None = None
     codes: Codes | None = None
     """The attribute's value code of every profile."""
+    full_names: Codes | None = None
+    """Of given names: the full name (``Profiles.full_name``) that a pair agrees on, else -1."""
 
 
 def compare(
@@ -69,7 +71,10 @@ def _compare(
             (profiles.middle[left], profiles.middle[right]),
         )
         names = profiles.person_names
-        yield Compared("given_name", "given_name", given_level, names, given, profiles.given)
+        full = profiles.full_name[left]
+        shares_both = np.minimum(given_level, family_level) == comparisons.NAME_EXACT
+        full = np.where(shares_both & (full == profiles.full_name[right]), full, -1)
+        yield Compared("given_name", "given_name", given_level, names, given, profiles.given, full)
         yield Compared("family_name", "family_name", family_level, names, family, profiles.family)
         yield from simple("middle_name", "middle_name")
         yield from simple("name_suffix", "name_suffix")

@@ -77,6 +77,17 @@ class Attribute:
             out[mine] = (counts[mine] + strength * base) / total
         return out
 
+    def estimate_m(self, counts: Floats, strength: float) -> Floats:
+        """The estimate of m, where a level may take no more than its type believes of it."""
+        levels = self.prior.levels
+        m = self.estimate(counts, np.array([level.m for level in levels]), strength)
+        most = np.array([level.most_m for level in levels])
+        over = m > most
+        if over.any():
+            rest = (1.0 - most[over].sum()) / m[~over].sum()
+            m = np.where(over, most, m * rest)
+        return m
+
 
 class Pairs:
     """Compared pairs in groups of equal levels in all attributes, within which m is the same.
@@ -97,6 +108,7 @@ class Pairs:
         first = self.order[self.starts]
         self.levels = [one.levels[first] for one in compared]
         self.valued = [self._valued(one) for one in compared]
+        self.namesakes = self._namesakes(compared[0].full_names)
 
     def _valued(self, one: Compared) -> Valued | None:
         """Where the pairs agree on a value whose frequency counts, and on which."""
@@ -105,6 +117,13 @@ class Pairs:
             return None
         at = np.flatnonzero(one.levels[self.order] == level)
         return at, one.values[self.order[at]]
+
+    def _namesakes(self, full_names: Codes | None) -> Valued:
+        """Where the pairs agree on a full name, and on which; names are compared first."""
+        if full_names is None:
+            return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int32)
+        at = np.flatnonzero(full_names[self.order] >= 0)
+        return at, full_names[self.order[at]]
 
     def __len__(self) -> int:
         return len(self.order)
@@ -124,8 +143,11 @@ class Pairs:
             total += _log_table(attribute.m)[levels]
         return total
 
-    def others(self, attributes: list[Attribute]) -> Others:
-        """How likely each pair is under the two hypotheses that EM holds fixed."""
+    def others(self, attributes: list[Attribute], excess: Floats) -> Others:
+        """How likely each pair is under the two hypotheses that EM holds fixed.
+
+        ``excess``: how many times more often strangers share each full name than its parts say.
+        """
         related, strangers = np.zeros(len(self.sizes)), np.zeros(len(self.sizes))
         for attribute, levels in zip(attributes, self.levels, strict=True):
             related += _log_table(attribute.h)[levels]
@@ -139,6 +161,8 @@ class Pairs:
             log_u[at] += rarer
             if not attribute.is_shipped_for_related:
                 log_h[at] += rarer
+        at, names = self.namesakes
+        log_u[at] += np.log(excess)[names]
         highest = np.maximum(log_h, log_u)
         scale = np.maximum.reduceat(highest, self.starts) if len(highest) else np.zeros(0)
         base = self.of_groups(scale)

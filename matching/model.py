@@ -36,7 +36,11 @@ class AttributeModel:
 
 @dataclass
 class SegmentModel:
-    """The model of one kind of customer: priors for a random pair, and its attributes."""
+    """The model of one kind of customer: priors for a random pair, and its attributes.
+
+    ``namesake_bits`` is what agreement on a given name loses where the family name agrees too, by
+    full name (``given|family``): by how much strangers share it more often than its parts say.
+    """
 
     kind: str
     attributes: list[AttributeModel]
@@ -44,6 +48,7 @@ class SegmentModel:
     prior_related: float
     profiles_n: int = 0
     pairs_n: int = 0
+    namesake_bits: dict[str, float] = field(default_factory=dict)
     word_shares: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 

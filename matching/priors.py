@@ -24,6 +24,9 @@ class LevelPrior:
     h: float | None = None
     given: int = 0
     """Number of the condition under which it is one of the outcomes; each condition sums to one."""
+    most_m: float = 1.0
+    """The highest ``m`` that data may say: relatives hide among the pairs that look like one
+    customer, and would teach that people change what tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ _L = LevelPrior
 PRIORS: Mapping[str, TypePrior] = {
     "given_name": TypePrior(
         (
-            _L("different", 0.01, 0.955, 0.88),
+            _L("different", 0.01, 0.955, 0.88, most_m=0.06),
             _L("similar", 0.04, 0.025, 0.04),
             _L("initial", 0.03, 0.012, 0.03),
             _L("nickname", 0.06, 0.003, 0.005),
@@ -63,7 +66,9 @@ PRIORS: Mapping[str, TypePrior] = {
     "middle_name": TypePrior(
         (_L("different", 0.10, 0.93), _L("compatible", 0.2, 0.05), _L("exact", 0.7, 0.02)), 2
     ),
-    "name_suffix": TypePrior((_L("different", 0.005, 0.5, 0.7), _L("equal", 0.995, 0.5, 0.3))),
+    "name_suffix": TypePrior(
+        (_L("different", 0.005, 0.5, 0.7, most_m=0.02), _L("equal", 0.995, 0.5, 0.3))
+    ),
     "gender": TypePrior((_L("different", 0.04, 0.5), _L("equal", 0.96, 0.5))),
     "date": TypePrior(
         (

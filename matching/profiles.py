@@ -35,14 +35,22 @@ class Profiles:
     extra_types: dict[str, str] = field(default_factory=dict)
 
     @cached_property
-    def full_name(self) -> Codes:
-        """A code per full name (given and family, in either order); -1 without both."""
+    def _full_names(self) -> tuple[NDArray[np.int64], Codes]:
         low = np.minimum(self.given, self.family).astype(np.int64)
         high = np.maximum(self.given, self.family)
-        keys = low * (len(self.person_names.text) + 1) + high
-        codes = np.unique(keys, return_inverse=True)[1].astype(np.int32)
-        codes[low < 0] = -1
-        return codes
+        keys, codes = np.unique(low * (len(self.person_names.text) + 1) + high, return_inverse=True)
+        return keys, np.where(low < 0, -1, codes).astype(np.int32)
+
+    @property
+    def full_name(self) -> Codes:
+        """A code per full name (given and family, in either order); -1 without both."""
+        return self._full_names[1]
+
+    @property
+    def full_name_parts(self) -> tuple[Codes, Codes]:
+        """The two names of each full name, the one first that comes first in the alphabet."""
+        low, high = np.divmod(self._full_names[0], len(self.person_names.text) + 1)
+        return low.clip(-1).astype(np.int32), np.where(low < 0, -1, high).astype(np.int32)
 
     def __len__(self) -> int:
         return len(self.profile_id)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from matching.distances import WORKERS
 from matching.levels import Compared, compare
 from matching.model import AttributeModel, SegmentModel
+from matching.namesakes import bits_of_full_names
 from matching.profiles import Profiles
 
 BATCH = 250_000
@@ -85,6 +86,10 @@ class Scorer:
                 values = one.values[at]
                 column[at] = bits.match_of_value[values]
                 more[at] = bits.related_of_value[values]
+            if one.full_names is not None:
+                lost = self._namesake_bits[one.full_names]
+                column -= lost
+                more -= lost
             contributions[:, place] = column
             related += more
         # Strangers are the base line; related customers are the other way not to match.
@@ -92,6 +97,10 @@ class Scorer:
             1 - self.segment.prior_match - self.segment.prior_related
         )
         contributions[:, -1] = -np.logaddexp2(0.0, np.log2(max(prior, 1e-12)) + related)
+
+    @cached_property
+    def _namesake_bits(self) -> NDArray[np.float32]:
+        return bits_of_full_names(self.profiles, self.segment.namesake_bits)
 
     def _bits(self, attribute: AttributeModel, one: Compared) -> _Bits:
         if attribute.name not in self._known_bits:
@@ -120,11 +129,8 @@ def _bits(attribute: AttributeModel, one: Compared) -> _Bits:
     if level is None or not known or one.column is None or one.values is None:
         return _Bits(match, related)
     rates = np.full(len(one.column.text), attribute.u[level])
-    # both are sorted by code point, so that each known value has one place to be
-    values = pl.Series(list(known), dtype=pl.String)
-    places = one.column.text.search_sorted(values).clip(0, len(rates) - 1)
-    present = (one.column.text.gather(places) == values).to_numpy()
-    rates[places.to_numpy()[present]] = np.array(list(known.values()))[present]
+    codes = one.column.codes_of(list(known))
+    rates[codes[codes >= 0]] = np.array(list(known.values()))[codes >= 0]
     of_value = np.log2(rates)
     return _Bits(
         match, related, (bits_m[level] - of_value).astype(np.float32), bits_h[level] - of_value

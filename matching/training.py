@@ -13,6 +13,8 @@ from
   records per customer most agreeing random pairs are matches.
 * The chance that strangers share a value is learnt per value, from the pairs that share it and are
   not matches. So an e-mail address held by many different people loses its weight without a list.
+* Full names that strangers share more often than their parts say lose the difference
+  (:mod:`matching.namesakes`).
 * Every estimate is drawn towards the shipped priors by a fixed number of pseudo-observations, and
   kept in the order of the levels; an attribute without data keeps its prior and says so.
 
@@ -26,8 +28,9 @@ from numpy.typing import NDArray
 
 from matching.comparisons import Levels
 from matching.levels import compare
-from matching.mixture import SMALLEST, Attribute, Floats, Pairs, State, Valued, bayes
+from matching.mixture import SMALLEST, Attribute, Floats, Others, Pairs, State, Valued, bayes
 from matching.model import AttributeModel, SegmentModel
+from matching.namesakes import Namesakes
 from matching.profiles import ORGANISATION, PERSON, Profiles
 
 RANDOM_PAIRS = 300_000
@@ -85,22 +88,27 @@ def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positio
         prior_pairs=max(n / 20.0, 5.0),
         has_households=kind == PERSON and any(a.name in ("phone", "street") for a in attributes),
     )
+    namesakes = Namesakes(profiles, members)
     posterior_random: Floats = np.zeros(len(random))
     posterior: Floats = np.zeros(len(candidates))
     for round_ in range(ROUNDS):
         if round_:
-            posterior_random = bayes(
-                random, random.others(attributes), random.log_m(attributes), state
-            )[0]
+            others = random.others(attributes, namesakes.excess)
+            posterior_random = bayes(random, others, random.log_m(attributes), state)[0]
         strangers = random.sums(1.0 - posterior_random)
         for place, attribute in enumerate(attributes):
             _estimate_u(attribute, random.levels[place], strangers)
             _estimate_value_frequencies(attribute, candidates.valued[place], posterior / share, n)
             _order_levels(attribute)
-        posterior = _maximise(attributes, candidates, state)
+        namesakes.learn(attributes, candidates.namesakes, posterior)
+        posterior = _maximise(
+            attributes, candidates, candidates.others(attributes, namesakes.excess), state
+        )
+    finished = [_finish(attribute) for attribute in attributes]
     return SegmentModel(
         kind=kind,
-        attributes=[_finish(attribute) for attribute in attributes],
+        attributes=finished,
+        namesake_bits=namesakes.bits(finished),
         prior_match=float(state.match),
         prior_related=float(state.related),
         profiles_n=n,
@@ -188,17 +196,15 @@ def _order_levels(attribute: Attribute) -> None:
         attribute.u[mine] = np.where(keep, attribute.u[mine], mended)
 
 
-def _maximise(attributes: list[Attribute], pairs: Pairs, state: State) -> Floats:
+def _maximise(attributes: list[Attribute], pairs: Pairs, others: Others, state: State) -> Floats:
     """Match probabilities of ``pairs`` after EM; updates each attribute's m and the state."""
-    others = pairs.others(attributes)
     posterior: Floats = np.zeros(len(pairs))
     for _ in range(EM_STEPS):
         posterior, related = bayes(pairs, others, pairs.log_m(attributes), state)
         matches = pairs.sums(posterior)
         for attribute, levels in zip(attributes, pairs.levels, strict=True):
-            prior = np.array([level.m for level in attribute.prior.levels])
-            counts = _level_counts(levels, matches, len(prior))
-            attribute.m = attribute.estimate(counts, prior, PRIOR_PAIRS_M)
+            counts = _level_counts(levels, matches, len(attribute.m))
+            attribute.m = attribute.estimate_m(counts, PRIOR_PAIRS_M)
         match = (matches.sum() + 0.5 * state.prior_pairs) / state.all_pairs
         kin = (related.sum() + 0.2 * state.prior_pairs) / state.all_pairs
         state.match = min(match, 0.5)

@@ -27,7 +27,7 @@ def compared(types: tuple[str, ...], pairs_n: int, seed: int) -> list[Compared]:
 
 
 def bayes_pair_by_pair(
-    pairs: list[Compared], attributes: list[Attribute]
+    pairs: list[Compared], attributes: list[Attribute], excess: np.ndarray
 ) -> tuple[list[float], list[float]]:
     """Probabilities of one customer and of related ones, from likelihoods multiplied out."""
     matches, relatives = [], []
@@ -45,6 +45,8 @@ def bayes_pair_by_pair(
             one *= attribute.m[level]
             kin *= attribute.h[level] if attribute.is_shipped_for_related else u
             strangers *= u
+        names = pairs[0].full_names
+        strangers *= excess[names[row]] if names is not None and names[row] >= 0 else 1.0
         matches.append(one / (one + kin + strangers))
         relatives.append(kin / (one + kin + strangers))
     return matches, relatives
@@ -64,9 +66,11 @@ def test_groups_give_what_pairs_give(types: tuple[str, ...]) -> None:
     rng = np.random.default_rng(4)
     for attribute in attributes[::2]:
         attribute.u_of_code = rng.uniform(1e-7, 0.2, 40)
+    found[0].full_names = rng.integers(-1, 30, 400).astype(np.int32)
+    excess = rng.uniform(1.0, 50.0, 30)
     pairs = Pairs(found)
-    match, related = bayes(pairs, pairs.others(attributes), pairs.log_m(attributes), STATE)
-    expected = bayes_pair_by_pair(found, attributes)
+    match, related = bayes(pairs, pairs.others(attributes, excess), pairs.log_m(attributes), STATE)
+    expected = bayes_pair_by_pair(found, attributes, excess)
     np.testing.assert_allclose(match, np.array(expected[0])[pairs.order], rtol=1e-9)
     np.testing.assert_allclose(related, np.array(expected[1])[pairs.order], rtol=1e-9)
     assert pairs.sums(match).sum() == pytest.approx(match.sum())
@@ -79,7 +83,7 @@ def test_many_sure_attributes_stay_numbers() -> None:
         one.levels[::2] = 0
     attributes = [Attribute(one) for one in found]
     pairs = Pairs(found)
-    match, _ = bayes(pairs, pairs.others(attributes), pairs.log_m(attributes), STATE)
+    match, _ = bayes(pairs, pairs.others(attributes, np.ones(0)), pairs.log_m(attributes), STATE)
     in_order = np.empty_like(match)
     in_order[pairs.order] = match
     assert in_order[0] == pytest.approx(0.0, abs=1e-12)
@@ -90,5 +94,19 @@ def test_no_pairs_have_no_groups() -> None:
     found = compared(("phone", "email"), 0, seed=0)
     attributes = [Attribute(one) for one in found]
     pairs = Pairs(found)
-    match, related = bayes(pairs, pairs.others(attributes), pairs.log_m(attributes), STATE)
+    match, related = bayes(
+        pairs, pairs.others(attributes, np.ones(0)), pairs.log_m(attributes), STATE
+    )
     assert len(match) == len(related) == len(pairs.sums(match)) == 0
+
+
+@pytest.mark.parametrize(("counted", "most"), [(0.5, 0.06), (0.01, 0.06)])
+def test_relatives_do_not_teach_that_given_names_change(counted: float, most: float) -> None:
+    """Whatever the pairs say; the other levels keep their proportions, and all add up to one."""
+    given = Attribute(compared(("given_name",), 1, seed=1)[0])
+    counts = np.array([counted, 0, 0, 0, 0, 1.0 - counted]) * 1e6
+    m = given.estimate_m(counts, 40.0)
+    assert m.sum() == pytest.approx(1.0)
+    assert m[0] == pytest.approx(min(counted, most), rel=0.01)
+    free = given.estimate(counts, np.array([level.m for level in given.prior.levels]), 40.0)
+    np.testing.assert_allclose(m[1:] / m[-1], free[1:] / free[-1])
