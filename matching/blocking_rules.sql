@@ -64,13 +64,16 @@ SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
 FROM :profiles AS p WHERE p.organisation IS NOT NULL AND p.family_name IS NULL
 
 -- name: street_number
--- Same house number and one of the first two longer words of the street.
+-- Same house number and one of the first two longer words of the street. All patterns are in the list
+-- of values, which the planner remembers by street: that of many profiles is looked at once.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
-       hashtextextended(w.word || substring(p.street FROM '\d+'), :rule_id) AS key
+       hashtextextended(w.word || w.number, :rule_id) AS key
 FROM :profiles AS p
-CROSS JOIN LATERAL (VALUES (substring(p.street FROM '[a-z]{4,}')),
-                           (substring(p.street FROM '[a-z]{4,}.*?([a-z]{4,})'))) AS w (word)
-WHERE p.street ~ '\d' AND w.word NOT IN
+CROSS JOIN LATERAL (VALUES
+    (substring(p.street FROM '[a-z]{4,}'), substring(p.street FROM '\d+')),
+    (substring(p.street FROM '[a-z]{4,}.*?([a-z]{4,})'), substring(p.street FROM '\d+')))
+    AS w (word, number)
+WHERE p.street IS NOT NULL AND w.number IS NOT NULL AND w.word NOT IN
     ('street', 'avenue', 'road', 'drive', 'lane', 'court', 'place', 'close', 'circuit', 'crescent',
      'terrace', 'parade', 'square', 'boulevard', 'highway', 'north', 'south', 'east', 'west',
      'apartment', 'suite', 'floor', 'unit', 'building')

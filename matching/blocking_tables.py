@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import IO, Final
 
 import numpy as np
 from sqlalchemy import Connection
 
+from db import bulk
 from db.queries import load, query
 from matching import binary_copy
 from matching.blocking_keys import ALL_PROFILES, key_query
@@ -20,7 +22,7 @@ from mdm.phases import RunContext
 SQL: Final = "matching/blocking.sql"
 PAIRS: Final = ("staging", "identity_match_candidates_blocked")
 _OVERSIZED = ("pg_temp", "oversized_keys")
-_BATCH = 1_000_000
+_BATCH = 500_000
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,32 @@ def refine(conn: Connection, entries: Mapping[int, Keys]) -> dict[int, Keys]:
     return refined
 
 
-def write_pairs(conn: Connection, pairs: PairsByRule) -> None:
-    """Adds candidate pairs."""
+def write_pairs(conn: Connection, pairs: PairsByRule, *, first: bool = False) -> None:
+    """Adds candidate pairs, with ``first`` to the table that this transaction has emptied."""
     left, right, rule_ids = pairs
-    for start in range(0, len(left), _BATCH):
-        part = slice(start, start + _BATCH)
-        fields: list[binary_copy.Field] = [
-            ("profile_id_l", "i8", left[part]),
-            ("profile_id_r", "i8", right[part]),
-            ("rule_id", "i2", rule_ids[part]),
-        ]
-        binary_copy.write(conn, PAIRS, fields, len(left[part]))
+    options = "FORMAT binary, FREEZE" if first else "FORMAT binary"
+
+    def copy(rows: IO[bytes]) -> None:
+        bulk.copy_in(
+            conn, PAIRS, ("profile_id_l", "profile_id_r", "rule_id"), rows, options=options
+        )
+
+    # While PostgreSQL takes in some rows, the next are written out here.
+    with ThreadPoolExecutor(1) as database:
+        copied: Future[None] | None = None
+        for start in range(0, len(left), _BATCH):
+            part = slice(start, start + _BATCH)
+            fields: list[binary_copy.Field] = [
+                ("profile_id_l", "i8", left[part]),
+                ("profile_id_r", "i8", right[part]),
+                ("rule_id", "i2", rule_ids[part]),
+            ]
+            rows = binary_copy.packed(fields, len(left[part]))
+            if copied is not None:
+                copied.result()
+            copied = database.submit(copy, rows)
+        if copied is not None:
+            copied.result()
 
 
 def count_by_rule(rule_ids: Rules, rules: Iterable[int]) -> dict[int, int]:

@@ -25,6 +25,7 @@ def run(
     key_store.clear(conn)
     if not chosen.rules or profiles_n < 2:
         return PhaseReport(profiles_n, 0)
+    conn.execute(query(tables.SQL, "let_workers_help"))
     cap = ctx.config.matching.max_block_size
     with ctx.progress("blocking", len(chosen.rules) + 2, "steps") as bar:
         found = list(_blocks(conn, ctx, chosen, change_seq, bar))
@@ -40,7 +41,7 @@ def run(
         largest = largest_block(np.sum(list(by_size.values()), axis=0), budget=chosen.budget)
         pairs = first_pairs(every, largest=largest)
         conn.execute(query(tables.SQL, "drop_pair_index"))
-        tables.write_pairs(conn, pairs)
+        tables.write_pairs(conn, pairs, first=True)
         conn.execute(query(tables.SQL, "create_pair_index"))
         conn.execute(query(tables.SQL, "analyse_pairs"))
         new_pairs_n = tables.count_by_rule(pairs[2], by_size)
