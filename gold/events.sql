@@ -26,3 +26,16 @@ SELECT t.change_id, t.run_id, t.change_type, t.global_customer_id, t.related_cus
                 (SELECT jsonb_object_agg(c.name, t.new_row -> c.name) FROM unnest(t.changed_columns) AS c (name))
             ELSE t.new_row END
 FROM told AS t
+
+-- name: write_first_events
+-- One event per customer, where events begin: the row as it came.
+INSERT INTO gold.customer_change_events
+    (event_seq, run_id, event_type, global_customer_id, related_customer_id, occurred_at, new_values)
+SELECT c.change_id, c.run_id, c.change_type, c.global_customer_id, c.related_customer_id, c.occurred_at,
+       gold.meaning(d)
+FROM gold.customer_changes AS c
+JOIN gold.dim_customers AS d USING (global_customer_id)
+
+-- name: analyze_events
+-- What comes behind plans by it, and autovacuum sees nothing before the commit.
+ANALYZE gold.customer_change_events (event_seq, global_customer_id)

@@ -1,5 +1,5 @@
--- Phase 7: survivorship. Work tables are temporary and hold the touched customers only; `gold_` is
--- their prefix so that they hide nothing else.
+-- Phase 7: survivorship. Work tables hold the touched customers only (gold/members.sql says why they
+-- are not temporary, those that many cores read).
 
 -- name: lock_changes
 -- Change numbers become event numbers that consumers follow: one writer at a time, until it commits,
@@ -52,14 +52,14 @@ SELECT rule_set_id FROM gold.survivorship_rule_sets WHERE digest = :digest
 -- name: create_touched
 -- The customers to rebuild, one row each, with their records in the identity map (0: the customer
 -- left; 1: there is nothing to choose). Filled by one of the touch_* queries.
-CREATE TEMPORARY TABLE gold_touched (
+CREATE UNLOGGED TABLE gold.work_touched (
     global_customer_id uuid NOT NULL,
     record_n           bigint NOT NULL
-) ON COMMIT DROP
+)
 
 -- name: touch_all
 -- Every customer there is or was in gold.
-INSERT INTO pg_temp.gold_touched
+INSERT INTO gold.work_touched
 SELECT m.global_customer_id, count(*)
 FROM identity.customer_identity_map AS m
 GROUP BY m.global_customer_id
@@ -70,9 +70,10 @@ WHERE NOT EXISTS (SELECT FROM identity.customer_identity_map AS m
                   WHERE m.global_customer_id = d.global_customer_id)
 
 -- name: touch_news
--- Customers with news: a record of theirs changed, was linked anew or went; an identity event names
--- them; an override of theirs came, moved, started or ran out; their recency steps down.
-INSERT INTO pg_temp.gold_touched
+-- Customers with news: a record of theirs changed, was linked anew or went; they hold together with
+-- another confidence; an identity event names them; an override of theirs came, moved, started or
+-- ran out; their recency steps down.
+INSERT INTO gold.work_touched
 SELECT t.global_customer_id, (SELECT count(*) FROM identity.customer_identity_map AS m
                               WHERE m.global_customer_id = t.global_customer_id)
 FROM (
@@ -93,6 +94,10 @@ FROM (
         SELECT m.global_customer_id
         FROM identity.customer_identity_map AS m
         WHERE :identity_moved AND m.run_id > :identity_run_id
+        UNION ALL
+        SELECT c.global_customer_id
+        FROM identity.customer_clusters AS c
+        WHERE :identity_moved AND c.run_id > :identity_run_id
         UNION ALL
         SELECT named.id
         FROM identity.identity_events AS e
@@ -117,6 +122,10 @@ FROM (
     ORDER BY named.id
 ) AS t (global_customer_id)
 
+-- name: analyze_touched
+-- Everything behind plans by how many there are.
+ANALYZE gold.work_touched
+
 -- name: newest_touch
 -- The newest word left for conflict detection: its number, or 0.
 SELECT coalesce(max(touched_id), 0) FROM gold.touched_customers
@@ -124,7 +133,7 @@ SELECT coalesce(max(touched_id), 0) FROM gold.touched_customers
 -- name: log_touched
 -- Leave word for conflict detection: the touched customers, or one row that means all.
 INSERT INTO gold.touched_customers (run_id, global_customer_id)
-SELECT :run_id, global_customer_id FROM pg_temp.gold_touched WHERE NOT :everyone
+SELECT :run_id, global_customer_id FROM gold.work_touched WHERE NOT :everyone
 UNION ALL
 SELECT :run_id, NULL WHERE :everyone
 
@@ -141,13 +150,14 @@ WITH consumed AS (
 )
 DELETE FROM gold.customer_changes WHERE change_id <= (SELECT change_id FROM consumed)
 
--- name: create_voted
--- The outcome of the votes, as keys again: of the values that records of a customer hold, the one
--- that most sources hold wins (a source has one voice, however many records), then the most recent
--- sighting; the value's most recent record wins for it. Parts go to a vote where the rule asks for
--- the most frequent value and records disagree, except where one source alone speaks and no name is
--- a fragment: all votes are equal then, and the key by recency has named the winner.
-CREATE TEMPORARY TABLE gold_voted ON COMMIT DROP AS
+-- name: create_chosen
+-- Per customer in work_winner the records that win, by their places in the order of recency: those of
+-- the smallest keys, or of the votes. In a vote, of the values that records of a customer hold, the
+-- one that most sources hold wins (a source has one voice, however many records), then the most
+-- recent sighting; the value's most recent record wins for it. Parts go to a vote where the rule asks
+-- for the most frequent value and records disagree, except where one source alone speaks and no name
+-- is a fragment: all votes are equal then, and the key by recency has named the winner.
+CREATE UNLOGGED TABLE gold.work_chosen AS
 WITH ballots AS (
     SELECT w.global_customer_id,
            :rule_name = 'most_frequent' AND w.full_name_differs AND (x.many OR w.has_name_fragment) AS votes_name,
@@ -159,7 +169,7 @@ WITH ballots AS (
            :rule_tax_id = 'most_frequent' AND w.tax_id_differs AND x.many AS votes_tax_id,
            :rule_customer_number = 'most_frequent' AND w.customer_number_differs AND x.many AS votes_customer_number,
            :rule_organisation = 'most_frequent' AND w.organisation_differs AND x.many AS votes_organisation
-    FROM pg_temp.gold_winner AS w
+    FROM gold.work_winner AS w
     CROSS JOIN LATERAL (SELECT w.source_set LIKE '%1%1%' AS many) AS x
 ), disputed AS MATERIALIZED (
     SELECT m.global_customer_id, m.source_mask, m.recency, m.std_name, m.std_given_name, m.std_family_name,
@@ -168,7 +178,7 @@ WITH ballots AS (
            b.votes_name, b.votes_email, b.votes_phone, b.votes_date_of_birth, b.votes_gender,
            b.votes_address, b.votes_tax_id, b.votes_customer_number, b.votes_organisation
     FROM ballots AS b
-    JOIN pg_temp.gold_member AS m USING (global_customer_id)
+    JOIN gold.work_member AS m USING (global_customer_id)
     WHERE b.votes_name OR b.votes_email OR b.votes_phone OR b.votes_date_of_birth OR b.votes_gender
        OR b.votes_address OR b.votes_tax_id OR b.votes_customer_number OR b.votes_organisation
 ), sightings AS (
@@ -203,37 +213,42 @@ WITH ballots AS (
     FROM sightings
     WHERE value IS NOT NULL
     GROUP BY global_customer_id, part, value
+), voted AS (
+    SELECT global_customer_id,
+           min(key) FILTER (WHERE part = 'name') AS name_key,
+           min(key) FILTER (WHERE part = 'email') AS email_key,
+           min(key) FILTER (WHERE part = 'phone') AS phone_key,
+           min(key) FILTER (WHERE part = 'date_of_birth') AS date_of_birth_key,
+           min(key) FILTER (WHERE part = 'gender') AS gender_key,
+           min(key) FILTER (WHERE part = 'address') AS address_key,
+           min(key) FILTER (WHERE part = 'tax_id') AS tax_id_key,
+           min(key) FILTER (WHERE part = 'customer_number') AS customer_number_key,
+           min(key) FILTER (WHERE part = 'organisation') AS organisation_key
+    FROM voices
+    GROUP BY global_customer_id
 )
-SELECT global_customer_id,
-       min(key) FILTER (WHERE part = 'name') AS name_key,
-       min(key) FILTER (WHERE part = 'email') AS email_key,
-       min(key) FILTER (WHERE part = 'phone') AS phone_key,
-       min(key) FILTER (WHERE part = 'date_of_birth') AS date_of_birth_key,
-       min(key) FILTER (WHERE part = 'gender') AS gender_key,
-       min(key) FILTER (WHERE part = 'address') AS address_key,
-       min(key) FILTER (WHERE part = 'tax_id') AS tax_id_key,
-       min(key) FILTER (WHERE part = 'customer_number') AS customer_number_key,
-       min(key) FILTER (WHERE part = 'organisation') AS organisation_key
-FROM voices
-GROUP BY global_customer_id
+SELECT w.global_customer_id,
+       coalesce(v.name_key, w.name_key) & 2147483647 AS name_at,
+       coalesce(v.email_key, w.email_key) & 2147483647 AS email_at,
+       coalesce(v.phone_key, w.phone_key) & 2147483647 AS phone_at,
+       coalesce(v.date_of_birth_key, w.date_of_birth_key) & 2147483647 AS date_of_birth_at,
+       coalesce(v.gender_key, w.gender_key) & 2147483647 AS gender_at,
+       coalesce(v.address_key, w.address_key) & 2147483647 AS address_at,
+       coalesce(v.tax_id_key, w.tax_id_key) & 2147483647 AS tax_id_at,
+       coalesce(v.customer_number_key, w.customer_number_key) & 2147483647 AS customer_number_at,
+       coalesce(v.organisation_key, w.organisation_key) & 2147483647 AS organisation_at
+FROM gold.work_winner AS w
+LEFT JOIN voted AS v USING (global_customer_id);
+ANALYZE gold.work_chosen (global_customer_id)
+
+-- name: drop_golden
+-- Two runs in one transaction are allowed.
+DROP TABLE IF EXISTS pg_temp.gold_golden
 
 -- name: create_golden
 -- The golden values of the touched customers, before overrides: one row per customer that has records.
 CREATE TEMPORARY TABLE gold_golden ON COMMIT DROP AS
-WITH chosen AS (
-    SELECT w.global_customer_id,
-           coalesce(v.name_key, w.name_key) & 2147483647 AS name_at,
-           coalesce(v.email_key, w.email_key) & 2147483647 AS email_at,
-           coalesce(v.phone_key, w.phone_key) & 2147483647 AS phone_at,
-           coalesce(v.date_of_birth_key, w.date_of_birth_key) & 2147483647 AS date_of_birth_at,
-           coalesce(v.gender_key, w.gender_key) & 2147483647 AS gender_at,
-           coalesce(v.address_key, w.address_key) & 2147483647 AS address_at,
-           coalesce(v.tax_id_key, w.tax_id_key) & 2147483647 AS tax_id_at,
-           coalesce(v.customer_number_key, w.customer_number_key) & 2147483647 AS customer_number_at,
-           coalesce(v.organisation_key, w.organisation_key) & 2147483647 AS organisation_at
-    FROM pg_temp.gold_winner AS w
-    LEFT JOIN pg_temp.gold_voted AS v USING (global_customer_id)
-), won AS (
+WITH won AS (
     SELECT m.*,
            m.recency = c.name_at AS wins_name,
            m.recency = c.email_at AS wins_email,
@@ -244,8 +259,8 @@ WITH chosen AS (
            m.recency = c.tax_id_at AS wins_tax_id,
            m.recency = c.customer_number_at AS wins_customer_number,
            m.recency = c.organisation_at AS wins_organisation
-    FROM pg_temp.gold_member AS m
-    JOIN chosen AS c USING (global_customer_id)
+    FROM gold.work_member AS m
+    JOIN gold.work_chosen AS c USING (global_customer_id)
     -- records that win nothing need not be asked part by part
     WHERE m.recency IN (c.name_at, c.email_at, c.phone_at, c.address_at, c.date_of_birth_at, c.gender_at,
                         c.tax_id_at, c.customer_number_at, c.organisation_at)
@@ -289,7 +304,7 @@ WITH chosen AS (
                 THEN v.record_id END AS address_record,
            overlay(repeat('0', cardinality(CAST(:sources AS text[]))) PLACING '1'
                    FROM array_position(CAST(:sources AS text[]), v.source)) AS source_set
-    FROM pg_temp.gold_touched AS t
+    FROM gold.work_touched AS t
     JOIN gold.survivorship_values AS v USING (global_customer_id)
     WHERE t.record_n = 1
 ), found AS (
@@ -300,7 +315,7 @@ WITH chosen AS (
            n.tax_id, n.tax_id_record, n.customer_number, n.customer_number_record,
            n.organisation, n.organisation_record,
            w.record_count, w.last_seen_at, w.validity, w.source_set
-    FROM pg_temp.gold_winner AS w
+    FROM gold.work_winner AS w
     LEFT JOIN winners AS n USING (global_customer_id)
     UNION ALL
     SELECT o.global_customer_id, o.full_name,
@@ -324,7 +339,7 @@ WITH chosen AS (
     -- a few sets of sources serve all customers
     SELECT s.source_set, array_agg(r.source ORDER BY r.source COLLATE "C") AS source_systems,
            (array_agg(r.source ORDER BY r.rank))[1] AS primary_source
-    FROM (SELECT source_set FROM pg_temp.gold_winner GROUP BY source_set
+    FROM (SELECT source_set FROM gold.work_winner GROUP BY source_set
           UNION
           SELECT overlay(repeat('0', cardinality(CAST(:sources AS text[]))) PLACING '1' FROM given.rank)
           FROM generate_series(1, cardinality(CAST(:sources AS text[]))) AS given (rank)) AS s
@@ -362,16 +377,17 @@ SELECT s.global_customer_id,
              CASE WHEN s.country IS NOT NULL THEN s.address_record END,
              s.tax_id_record, s.customer_number_record, s.organisation_record] AS record_ids,
        CAST(NULL AS jsonb) AS extra_records, CAST(NULL AS jsonb) AS overrides
-FROM spelled AS s
+FROM spelled AS s;
+ANALYZE pg_temp.gold_golden (global_customer_id)
 
 -- name: add_extras
 -- The further attributes, each by its own rule, with the same order of ties.
 WITH members AS (
     SELECT m.global_customer_id, m.record_id, m.source, m.rank, m.recency, m.filled_n, m.extra, m.std_extra
-    FROM pg_temp.gold_member AS m
+    FROM gold.work_member AS m
     UNION ALL
     SELECT v.global_customer_id, v.record_id, v.source, 1, 1, v.filled_n, v.extra, v.std_extra
-    FROM pg_temp.gold_touched AS t
+    FROM gold.work_touched AS t
     JOIN gold.survivorship_values AS v USING (global_customer_id)
     WHERE t.record_n = 1
 ), shown AS (
@@ -548,7 +564,7 @@ ORDER BY c.global_customer_id
 -- Take out of gold the touched customers that have no record any more: merged into another, or gone.
 WITH removed AS (
     DELETE FROM gold.dim_customers AS d
-    USING pg_temp.gold_touched AS t
+    USING gold.work_touched AS t
     WHERE t.global_customer_id = d.global_customer_id
       AND NOT EXISTS (SELECT FROM pg_temp.gold_golden AS g WHERE g.global_customer_id = d.global_customer_id)
     RETURNING d.global_customer_id, gold.meaning(d) AS old_row
@@ -564,7 +580,7 @@ JOIN identity.customers AS c USING (global_customer_id)
 -- Who won each value now; rows of customers that left go.
 WITH gone AS (
     DELETE FROM gold.customer_lineage AS l
-    USING pg_temp.gold_touched AS t
+    USING gold.work_touched AS t
     WHERE t.global_customer_id = l.global_customer_id
       AND NOT EXISTS (SELECT FROM pg_temp.gold_golden AS g WHERE g.global_customer_id = l.global_customer_id)
 ), moved AS (
@@ -580,6 +596,12 @@ INSERT INTO gold.customer_lineage
 SELECT g.global_customer_id, g.record_ids, :rule_set_id, g.extra_records, g.overrides
 FROM pg_temp.gold_golden AS g
 WHERE NOT EXISTS (SELECT FROM gold.customer_lineage AS l WHERE l.global_customer_id = g.global_customer_id)
+
+-- name: analyze_gold
+-- What comes behind plans by it, and autovacuum sees nothing before the commit.
+ANALYZE gold.dim_customers (global_customer_id);
+ANALYZE gold.customer_lineage (global_customer_id, overrides);
+ANALYZE gold.customer_changes (run_id, change_type, global_customer_id)
 
 -- name: count_changes
 -- The changes of a run by type.

@@ -1,5 +1,30 @@
 -- Phase 8: changes into SCD2 versions.
 
+-- name: is_first
+-- Whether all changes are the first of their customers (asked where nothing was consumed before).
+SELECT NOT EXISTS (SELECT FROM gold.customer_changes WHERE change_type NOT IN ('INSERT', 'SPLIT'))
+
+-- name: open_first_versions
+-- One open version per customer, where history begins: there are no versions to go on from.
+INSERT INTO gold.dim_customers_history (
+    global_customer_id, version, valid_from, change_id, run_id, rests_on_until,
+    canonical_full_name, canonical_given_name, canonical_middle_name, canonical_family_name,
+    canonical_email, canonical_phone, canonical_date_of_birth, canonical_gender, canonical_street,
+    canonical_city, canonical_region, canonical_postcode, canonical_country, canonical_tax_id,
+    canonical_customer_number, canonical_organisation, extra, source_systems, primary_source)
+SELECT c.global_customer_id, 1, c.occurred_at, c.change_id, c.run_id, d.last_seen_at,
+       d.canonical_full_name, d.canonical_given_name, d.canonical_middle_name, d.canonical_family_name,
+       d.canonical_email, d.canonical_phone, d.canonical_date_of_birth, d.canonical_gender,
+       d.canonical_street, d.canonical_city, d.canonical_region, d.canonical_postcode,
+       d.canonical_country, d.canonical_tax_id, d.canonical_customer_number,
+       d.canonical_organisation, d.extra, d.source_systems, d.primary_source
+FROM gold.customer_changes AS c
+JOIN gold.dim_customers AS d USING (global_customer_id)
+
+-- name: drop_pending
+-- Two runs in one transaction are allowed.
+DROP TABLE IF EXISTS pg_temp.gold_pending
+
 -- name: create_pending
 -- The changes that history has not seen, the last one per customer and instant (a version that
 -- begins and ends at one instant would be none), with the state each of them led to.
@@ -15,6 +40,10 @@ WITH pending AS (
     WINDOW later AS (PARTITION BY c.global_customer_id ORDER BY c.change_id)
 )
 SELECT * FROM pending WHERE next_at IS DISTINCT FROM occurred_at
+
+-- name: analyze_pending
+-- What follows plans by how many there are.
+ANALYZE pg_temp.gold_pending (global_customer_id, is_alive)
 
 -- name: drop_unlived
 -- Open versions that began at the very instant of a pending change: they were never valid.
@@ -78,6 +107,10 @@ SELECT n.global_customer_id, n.version, n.occurred_at, n.valid_to, n.previous_va
 FROM numbered AS n
 CROSS JOIN LATERAL jsonb_populate_record(CAST(NULL AS gold.dim_customers), n.new_row) AS d
 WHERE n.new_row IS NOT NULL
+
+-- name: analyze_versions
+-- What comes behind plans by it, and autovacuum sees nothing before the commit.
+ANALYZE gold.dim_customers_history (global_customer_id, valid_to)
 
 -- name: last_change
 -- The newest change there is to consume, none later than what this transaction sees.

@@ -237,32 +237,25 @@ WHERE d.global_customer_id IN (SELECT global_customer_id FROM gold.customer_chan
 
 -- name: inv_winners_are_members
 -- title: every record that won a golden value is a record of that customer
-SELECT l.global_customer_id, won.record_id
-FROM gold.customer_lineage AS l
-CROSS JOIN LATERAL unnest(l.record_ids) AS won (record_id)
+SELECT won.global_customer_id, won.record_id
+FROM (SELECT l.global_customer_id, unnest(l.record_ids) AS record_id FROM gold.customer_lineage AS l) AS won
 LEFT JOIN identity.customer_identity_map AS m ON m.record_id = won.record_id
-WHERE won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM l.global_customer_id
+WHERE won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM won.global_customer_id
   AND (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
       = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
 
--- name: inv_winners_are_members_of_run
--- Of the customers rebuilt: first where all were, then where some were.
-SELECT l.global_customer_id, won.record_id
-FROM gold.customer_lineage AS l
-CROSS JOIN LATERAL unnest(l.record_ids) AS won (record_id)
-LEFT JOIN identity.customer_identity_map AS m ON m.record_id = won.record_id
-WHERE won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM l.global_customer_id
-  AND (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
-      = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
-  AND EXISTS (SELECT FROM gold.touched_customers WHERE run_id = :run_id AND global_customer_id IS NULL)
-UNION ALL
-SELECT l.global_customer_id, won.record_id
+-- name: inv_winners_are_members_since
+-- Of the customers rebuilt, each by index.
+SELECT t.global_customer_id, won.record_ids
 FROM gold.touched_customers AS t
-JOIN gold.customer_lineage AS l USING (global_customer_id)
-CROSS JOIN LATERAL unnest(l.record_ids) AS won (record_id)
-LEFT JOIN identity.customer_identity_map AS m ON m.record_id = won.record_id
-WHERE t.run_id = :run_id
-  AND won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM l.global_customer_id
+CROSS JOIN LATERAL (SELECT array_remove(l.record_ids, NULL) AS record_ids
+                    FROM gold.customer_lineage AS l
+                    WHERE l.global_customer_id = t.global_customer_id
+                    OFFSET 0) AS won
+CROSS JOIN LATERAL (SELECT array_agg(m.record_id) AS record_ids
+                    FROM identity.customer_identity_map AS m
+                    WHERE m.global_customer_id = t.global_customer_id) AS own
+WHERE t.run_id > :since_run_id AND NOT won.record_ids <@ coalesce(own.record_ids, '{}')
   AND (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
       = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
 

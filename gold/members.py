@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from db import bulk
 from db.queries import query
 from gold import state, survivorship
 from mdm.config import Config
 
-_FILE = "gold/members.sql"
+_FILE, _CONFLICTS = "gold/members.sql", "gold/conflicts.sql"
 
 
 def sources_in_order(conn: Connection, config: Config) -> list[str]:
@@ -22,32 +21,38 @@ def sources_in_order(conn: Connection, config: Config) -> list[str]:
 
 
 def read(conn: Connection, config: Config) -> list[str]:
-    """The order of sources, after the work tables were made for the customers in ``gold_touched``.
+    """The order of sources, after work tables were made for the customers in ``work_touched``.
 
-    These are ``gold_member`` (their records) and ``gold_winner`` (per customer who wins each part
+    These are ``work_member`` (their records) and ``work_winner`` (per customer who wins each part
     and where records disagree). Neither holds customers of one record: nobody disagrees with it.
+    The caller drops them in its transaction (``drop_work``).
     """
-    drop(conn, "gold_member", "gold_winner")
     sources = sources_in_order(conn, config)
     conn.execute(query(_FILE, "create_member"), {"sources": sources})
-    bulk.execute(conn, "ANALYZE pg_temp.gold_member (global_customer_id)")
     conn.execute(query(_FILE, "create_winner"), survivorship.rule_params(config))
-    bulk.execute(conn, "ANALYZE pg_temp.gold_winner (global_customer_id, source_set)")
     return sources
 
 
-def are_read(conn: Connection, *, since: int) -> bool:
-    """Whether the work tables hold the customers touched after the touch number ``since``.
+def find_conflicts(conn: Connection, sources: list[str]) -> None:
+    """Make ``gold_found``, the conflicts of the customers that were read.
 
-    They do when phase 7 has run in this very transaction (the tables go when that ends) and
-    nothing older is pending.
+    Phase 7 leaves it for conflict detection in the same transaction, so that nobody reads twice.
+    """
+    conn.execute(query(_CONFLICTS, "drop_found"))
+    conn.execute(query(_CONFLICTS, "create_found"), {"sources": sources})
+
+
+def conflicts_are_found(conn: Connection, *, since: int) -> bool:
+    """Whether ``gold_found`` is of the customers touched after the touch number ``since``.
+
+    It is when phase 7 has run in this very transaction (the table goes when that ends) and nothing
+    older is pending.
     """
     golden = state.marks(conn, "golden")
-    exists = conn.execute(query(_FILE, "member_exists")).scalar_one()
+    exists = conn.execute(query(_CONFLICTS, "found_exists")).scalar_one()
     return bool(exists and golden and golden["touched_before"] <= since)
 
 
-def drop(conn: Connection, *tables: str) -> None:
-    """Free work tables: two runs in one transaction are allowed."""
-    for table in tables:
-        bulk.execute(conn, "DROP TABLE IF EXISTS {table}", table=bulk.identifier("pg_temp", table))
+def drop_work(conn: Connection) -> None:
+    """Drop the work tables, where there are any."""
+    conn.execute(query(_FILE, "drop_work"))

@@ -1,20 +1,22 @@
 -- The records of the customers a phase works on, read once: survivorship and conflicts share them.
+-- Work tables (gold.work_…) are UNLOGGED and not temporary, because parallel workers cannot read the
+-- temporary tables of a session. They are made and dropped in one transaction: nobody else sees them.
+
+-- name: drop_work
+-- Nothing of an earlier phase in this transaction is in the way; nothing is left for later ones.
+DROP TABLE IF EXISTS gold.work_touched, gold.work_member, gold.work_winner, gold.work_chosen
 
 -- name: known_sources
 -- Every source gold has ever counted.
 SELECT source FROM gold.source_volumes ORDER BY source COLLATE "C"
 
--- name: member_exists
--- Whether this transaction has read members.
-SELECT to_regclass('pg_temp.gold_member') IS NOT NULL
-
 -- name: create_member
--- One row per live record of the customers in gold_touched with more than one: what it may
+-- One row per live record of the customers in work_touched with more than one: what it may
 -- contribute, the rank of its source, the set of its source alone as bits, and its place in the
 -- order of recency: the most recent first, then the source of higher priority, then record id. The
 -- place is unique over all customers, so one sort serves them all, and any subset of customers
 -- keeps its order.
-CREATE TEMPORARY TABLE gold_member ON COMMIT DROP AS
+CREATE UNLOGGED TABLE gold.work_member AS
 WITH ranks AS (
     SELECT given.source, given.rank,
            set_bit(CAST(repeat('0', cardinality(CAST(:sources AS text[]))) AS varbit),
@@ -23,13 +25,14 @@ WITH ranks AS (
 )
 SELECT v.*, r.rank, r.source_mask,
        row_number() OVER (ORDER BY v.event_at DESC, r.rank, v.source_record_id COLLATE "C") AS recency
-FROM pg_temp.gold_touched AS t
+FROM gold.work_touched AS t
 JOIN gold.survivorship_values AS v USING (global_customer_id)
 JOIN ranks AS r ON r.source = v.source
-WHERE t.record_n > 1
+WHERE t.record_n > 1;
+ANALYZE gold.work_member (global_customer_id, recency)
 
 -- name: create_winner
--- Per customer in gold_member the record that wins each part (name, e-mail, … address), as the smallest of
+-- Per customer in work_member the record that wins each part (name, e-mail, … address), as the smallest of
 -- the rule's keys; what is counted over its records; and on which attributes these disagree (more
 -- than one standardised value; extra: more than one record has any).
 --
@@ -38,7 +41,7 @@ WHERE t.record_n > 1
 -- what the rule looks at, then source priority where the rule is not recency, and in the lowest 31
 -- bits the record's place in the order of recency, which is unique: so there are no ties, and the
 -- winner can be read off its key.
-CREATE TEMPORARY TABLE gold_winner ON COMMIT DROP AS
+CREATE UNLOGGED TABLE gold.work_winner AS
 SELECT m.global_customer_id, CAST(count(*) AS integer) AS record_count, CAST(bit_or(m.source_mask) AS text) AS source_set,
        max(m.event_at) AS last_seen_at,
        CAST(sum(m.filled_n) AS real) / greatest(sum(m.filled_n) + sum(m.refused_n), 1) AS validity,
@@ -80,5 +83,6 @@ SELECT m.global_customer_id, CAST(count(*) AS integer) AS record_count, CAST(bit
        count(m.std_extra) > 1 AS extra_may_differ,
        coalesce(bool_or(m.std_given_name IS NULL OR m.std_family_name IS NULL)
                 FILTER (WHERE m.std_name IS NOT NULL), false) AS has_name_fragment
-FROM pg_temp.gold_member AS m
-GROUP BY m.global_customer_id
+FROM gold.work_member AS m
+GROUP BY m.global_customer_id;
+ANALYZE gold.work_winner (global_customer_id, source_set)

@@ -20,22 +20,35 @@ SELECT coalesce((SELECT CAST(marks ->> 'touched_id' AS bigint)
                WHERE touched_id > CAST(:touched_id AS bigint) AND global_customer_id IS NULL) AS everyone,
        coalesce((SELECT customer_n FROM gold.data_quality_metrics ORDER BY run_id DESC LIMIT 1), 0) AS customer_n
 
+-- name: pairs_moved
+-- The share of scored pairs that matching has written or dropped, by its own account, since the last
+-- figures of them; none where it is not known.
+SELECT CAST(moved.pair_n AS real) / nullif(figures.pair_n, 0)
+FROM (SELECT sum(p.rows_out + coalesce(CAST(p.detail ->> 'pairs_dropped' AS bigint), 0)) AS pair_n
+      FROM ops.phase_runs AS p
+      WHERE p.phase = 'matching'
+        AND p.run_id > (SELECT max(run_id) FROM gold.match_confidence_metrics)) AS moved
+CROSS JOIN (SELECT sum(f.pair_n) AS pair_n
+            FROM gold.match_confidence_metrics AS f
+            WHERE f.run_id = (SELECT max(run_id) FROM gold.match_confidence_metrics)) AS figures
+
 -- name: measure_matches
--- Scored pairs by decision and band of probability.
-WITH measured AS (
-    SELECT p.decision, width_bucket(p.match_probability, CAST('{0,0.1,0.5,0.8,0.9,0.95,0.99}' AS real[])) AS n,
-           count(*) AS pair_n, avg(p.match_probability) AS mean_probability,
-           min(p.match_probability) AS min_probability, max(p.match_probability) AS max_probability,
-           avg(p.match_weight) AS mean_weight
-    FROM staging.identity_match_candidates AS p
-    GROUP BY 1, 2
-)
+-- Scored pairs by decision and band of probability. Counted into a table of their own first, because
+-- an INSERT keeps its SELECT on one core.
+DROP TABLE IF EXISTS pg_temp.gold_measured;
+CREATE TEMPORARY TABLE gold_measured ON COMMIT DROP AS
+SELECT p.decision, width_bucket(p.match_probability, CAST('{0,0.1,0.5,0.8,0.9,0.95,0.99}' AS real[])) AS n,
+       count(*) AS pair_n, avg(p.match_probability) AS mean_probability,
+       min(p.match_probability) AS min_probability, max(p.match_probability) AS max_probability,
+       avg(p.match_weight) AS mean_weight
+FROM staging.identity_match_candidates AS p
+GROUP BY 1, 2;
 INSERT INTO gold.match_confidence_metrics
     (run_id, decision, band, pair_n, mean_probability, min_probability, max_probability,
      mean_weight, measured_at)
 SELECT :run_id, m.decision, b.label, m.pair_n, m.mean_probability, m.min_probability,
        m.max_probability, m.mean_weight, :as_of
-FROM measured AS m
+FROM pg_temp.gold_measured AS m
 JOIN (VALUES (1, '0.00-0.10'), (2, '0.10-0.50'), (3, '0.50-0.80'), (4, '0.80-0.90'),
              (5, '0.90-0.95'), (6, '0.95-0.99'), (7, '0.99-1.00')) AS b (n, label) USING (n)
 ON CONFLICT (run_id, decision, band) DO UPDATE
@@ -84,6 +97,84 @@ INSERT INTO gold.data_quality_metrics
 SELECT :run_id, attribute, customer_n, filled_n, CAST(filled_n AS real) / greatest(customer_n, 1),
        conflict_n, overridden_n, :as_of
 FROM measured
+ON CONFLICT (run_id, attribute) DO UPDATE
+SET customer_n = excluded.customer_n, filled_n = excluded.filled_n,
+    completeness = excluded.completeness, conflict_n = excluded.conflict_n,
+    overridden_n = excluded.overridden_n, measured_at = excluded.measured_at
+
+-- name: followable
+-- Up to which event the figures about to be made are told (nothing where changes wait to be told),
+-- and whether they can be had by following the events from :event_seq on: where those before were of
+-- the same attributes, and the events are few beside the customers.
+WITH told AS (
+    SELECT CAST(s.marks ->> 'change_id' AS bigint) AS event_seq
+    FROM gold.layer_state AS s
+    WHERE s.layer = 'events'
+      AND NOT EXISTS (SELECT FROM gold.customer_changes AS c
+                      WHERE c.change_id > CAST(s.marks ->> 'change_id' AS bigint))
+), figures AS (
+    SELECT f.attribute, f.customer_n
+    FROM gold.data_quality_metrics AS f
+    WHERE f.run_id = (SELECT max(run_id) FROM gold.data_quality_metrics)
+)
+SELECT (SELECT event_seq FROM told) AS event_seq,
+       coalesce((SELECT event_seq FROM told) - CAST(:event_seq AS bigint)
+                <= :share * (SELECT max(customer_n) FROM figures), false)
+       AND NOT EXISTS (SELECT FROM figures AS f
+                       FULL JOIN gold.golden_attributes AS a ON a.attribute = f.attribute
+                       WHERE a.attribute IS NULL OR f.attribute IS NULL) AS can_follow
+
+-- name: follow_quality
+-- The same as measure_quality, from the figures before and the events since.
+WITH before AS (
+    SELECT f.attribute, f.customer_n, f.filled_n
+    FROM gold.data_quality_metrics AS f
+    WHERE f.run_id = (SELECT max(run_id) FROM gold.data_quality_metrics)
+), told AS (
+    SELECT e.event_type, e.old_values, e.new_values
+    FROM gold.customer_change_events AS e
+    WHERE e.event_seq > :event_seq
+), born AS (
+    SELECT count(*) FILTER (WHERE event_type IN ('INSERT', 'SPLIT'))
+           - count(*) FILTER (WHERE event_type IN ('MERGE', 'DELETE')) AS customer_n
+    FROM told
+), moved AS (
+    SELECT a.attribute, count(t.new_values ->> ('canonical_' || a.attribute))
+                        - count(t.old_values ->> ('canonical_' || a.attribute)) AS filled_n
+    FROM told AS t
+    CROSS JOIN gold.golden_attributes AS a
+    WHERE NOT a.is_extra
+    GROUP BY a.attribute
+    UNION ALL
+    SELECT x.attribute, sum(x.n)
+    FROM told AS t
+    CROSS JOIN LATERAL (
+        SELECT attribute, 1 FROM jsonb_object_keys(t.new_values -> 'extra') AS attribute
+        UNION ALL
+        SELECT attribute, -1 FROM jsonb_object_keys(t.old_values -> 'extra') AS attribute) AS x (attribute, n)
+    GROUP BY x.attribute
+), measured AS (
+    SELECT b.attribute, b.customer_n + born.customer_n AS customer_n,
+           b.filled_n + coalesce(m.filled_n, 0) AS filled_n
+    FROM before AS b
+    CROSS JOIN born
+    LEFT JOIN moved AS m USING (attribute)
+), overridden AS (
+    SELECT o.key AS attribute, count(*) AS overridden_n
+    FROM gold.customer_lineage AS l
+    CROSS JOIN LATERAL jsonb_object_keys(l.overrides) AS o (key)
+    WHERE l.overrides IS NOT NULL
+    GROUP BY o.key
+)
+INSERT INTO gold.data_quality_metrics
+    (run_id, attribute, customer_n, filled_n, completeness, conflict_n, overridden_n, measured_at)
+SELECT :run_id, m.attribute, m.customer_n, m.filled_n,
+       CAST(m.filled_n AS real) / greatest(m.customer_n, 1),
+       coalesce(CAST(s.marks -> 'open' ->> m.attribute AS bigint), 0),
+       coalesce(o.overridden_n, 0), :as_of
+FROM measured AS m
+LEFT JOIN gold.layer_state AS s ON s.layer = 'conflicts'
+LEFT JOIN overridden AS o USING (attribute)
 ON CONFLICT (run_id, attribute) DO UPDATE
 SET customer_n = excluded.customer_n, filled_n = excluded.filled_n,
     completeness = excluded.completeness, conflict_n = excluded.conflict_n,

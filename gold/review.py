@@ -11,16 +11,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from db import bulk
 from db.queries import query
-from gold import members, state
+from gold import state
 from gold.run_quality_metrics import signature
 from mdm.phases import PhaseReport, RunContext
 
 _FILE = "gold/review.sql"
-_WORK_TABLES: Final = ("stirred", "doubtful", "suspicious", "needed", "homes", "waiting")
-#: What of the signature only a night moves, or another configuration.
-_NIGHTLY: Final = ("pairs", "model_id", "auto_merge", "review_limit")
+#: What of the signature another model or configuration moves: then all is looked at anew.
+_RULES: Final = ("model_id", "auto_merge", "review_limit")
 #: A customer of this many different profiles is worth a look, however well its links score.
 LARGE_PROFILES: Final = 25
 
@@ -36,8 +34,8 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     beyond: int | None = before.pop("beyond", None) if before else None
     if before == now:
         return PhaseReport(rows_in=0, rows_out=0)
-    members.drop(conn, *(f"gold_{name}" for name in _WORK_TABLES))
-    everyone = not _is_stewards_work(conn, before, now, beyond=beyond)
+    conn.execute(query(_FILE, "drop_work"))
+    everyone = not _may_look_at_some(conn, before, now, beyond=beyond)
     waiting = _find(conn, before or {}, everyone=everyone, auto_merge=limits["auto_merge"])
     moment = {"as_of": ctx.as_of, "run_id": ctx.run_id}
     ended = conn.execute(query(_FILE, "end_reviews"), {**moment, "everyone": everyone}).rowcount
@@ -48,7 +46,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     former = 0 if everyone or beyond is None else beyond
     beyond = former + int(conn.execute(query(_FILE, "count_beyond")).scalar_one())
     state.write(conn, "review", run_id=ctx.run_id, marks=now | {"beyond": beyond})
-    members.drop(conn, *(f"gold_{name}" for name in _WORK_TABLES))
+    conn.execute(query(_FILE, "drop_work"))
     return PhaseReport(
         rows_in=waiting,
         rows_out=opened,
@@ -56,18 +54,21 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     )
 
 
-def _is_stewards_work(
+def _may_look_at_some(
     conn: Connection, before: dict[str, Any] | None, now: dict[str, Any], *, beyond: int | None
 ) -> bool:
-    """Whether it is enough to look at the customers that stewards have moved since the last look.
+    """Whether it is enough to look at the customers that were moved since the last look.
 
-    A night looks at all: its pairs may join any customers. So does a run that finds the queue
-    running low while ``beyond`` more waited than it may hold; until then these do not move up.
+    Where no pairs came (stewards were at work) it is, unless the queue runs low while ``beyond``
+    more waited than it may hold. A night's pairs may join any customers: it looks at all, except
+    while the queue is full and more wait than it may hold. Then there is no room for what it would
+    find; its own customers are looked at all the same, and the others when the queue runs low.
     """
-    if before is None or beyond is None or any(before[mark] != now[mark] for mark in _NIGHTLY):
+    if before is None or beyond is None or any(before[mark] != now[mark] for mark in _RULES):
         return False
     given = {
         "touched_id": before["touched_id"],
+        "has_other_pairs": before["pairs"] != now["pairs"],
         "beyond": beyond,
         "review_limit": now["review_limit"],
     }
@@ -82,14 +83,12 @@ def _find(conn: Connection, before: dict[str, Any], *, everyone: bool, auto_merg
         "decision_id": None if everyone else before["decision_id"] or 0,
     }
     conn.execute(query(_FILE, "create_stirred"), seen)
-    bulk.execute(conn, "ANALYZE pg_temp.gold_stirred")
     conn.execute(
         query(_FILE, "create_doubtful" if everyone else "create_doubtful_of_stirred"),
         {"large_profiles": LARGE_PROFILES, "auto_merge": auto_merge},
     )
     conn.execute(query(_FILE, "create_needed"))
     conn.execute(query(_FILE, "create_homes" if everyone else "create_homes_by_input"))
-    bulk.execute(conn, "ANALYZE pg_temp.gold_homes")
     waiting = conn.execute(query(_FILE, "create_waiting"), {"everyone": everyone}).rowcount
-    bulk.execute(conn, "ANALYZE pg_temp.gold_waiting (subject_key)")
+    conn.execute(query(_FILE, "analyze_waiting"))
     return waiting

@@ -1,8 +1,14 @@
 -- Phase 10: the steward's queue, one row per thing to decide.
 
+-- name: drop_work
+-- Two runs in one transaction are allowed.
+DROP TABLE IF EXISTS pg_temp.gold_stirred, pg_temp.gold_own, pg_temp.gold_doubtful,
+                     pg_temp.gold_suspicious, pg_temp.gold_needed, pg_temp.gold_homes,
+                     pg_temp.gold_waiting
+
 -- name: create_stirred
--- The customers whose rows may differ since the last look, where nothing but stewards have changed
--- anything: those phase 7 rebuilt, and those a new decision names.
+-- The customers whose rows may differ since the last look: those phase 7 rebuilt, and those a new
+-- decision names.
 CREATE TEMPORARY TABLE gold_stirred ON COMMIT DROP AS
 SELECT t.global_customer_id FROM gold.touched_customers AS t
 WHERE t.touched_id > CAST(:touched_id AS bigint) AND t.global_customer_id IS NOT NULL
@@ -12,15 +18,17 @@ FROM identity.steward_link_decisions AS d
 CROSS JOIN LATERAL (VALUES (d.source_l, d.source_record_id_l), (d.source_r, d.source_record_id_r))
     AS named (source, source_record_id)
 JOIN identity.customer_identity_map AS m USING (source, source_record_id)
-WHERE d.decision_id > :decision_id
+WHERE d.decision_id > :decision_id;
+ANALYZE pg_temp.gold_stirred
 
 -- name: may_look_at_some
 -- Whether phase 7 has rebuilt single customers only since the last look, and the queue has not run
--- low while more waits than it may hold.
+-- low while more waits than it may hold. Where there are other pairs, it must be full.
 SELECT NOT EXISTS (SELECT FROM gold.touched_customers
                    WHERE touched_id > CAST(:touched_id AS bigint) AND global_customer_id IS NULL)
-   AND (:beyond = 0 OR 10 * (SELECT count(*) FROM gold.steward_review_queue WHERE state = 'OPEN')
-                       > 9 * :review_limit)
+   AND (:beyond = 0 AND NOT :has_other_pairs
+        OR :beyond > 0 AND 10 * (SELECT count(*) FROM gold.steward_review_queue WHERE state = 'OPEN')
+                           > 9 * :review_limit)
 
 -- name: create_doubtful
 -- The doubtful pairs of profiles, and the customers that look wrong with their weakest link.
@@ -44,23 +52,26 @@ WHERE f.attribute = 'date_of_birth' AND f.resolved_at IS NULL;
 ANALYZE pg_temp.gold_doubtful, pg_temp.gold_suspicious
 
 -- name: create_doubtful_of_stirred
--- The same of the stirred customers.
+-- The same of the stirred customers: of the pairs that their own profiles have.
+CREATE TEMPORARY TABLE gold_own ON COMMIT DROP AS
+SELECT DISTINCT m.profile_id
+FROM pg_temp.gold_stirred AS t
+JOIN identity.customer_identity_map AS m USING (global_customer_id);
+ANALYZE pg_temp.gold_own;
 CREATE TEMPORARY TABLE gold_doubtful ON COMMIT DROP AS
-WITH own AS MATERIALIZED (
-    SELECT DISTINCT m.profile_id
-    FROM pg_temp.gold_stirred AS t
-    JOIN identity.customer_identity_map AS m USING (global_customer_id)
-)
 SELECT p.profile_id_l, p.profile_id_r, p.match_probability, p.match_weight
-FROM own
-JOIN staging.identity_match_candidates AS p ON p.profile_id_l = own.profile_id
-WHERE p.decision = 'FLAG_REVIEW' AND NOT p.is_vetoed
-UNION ALL
-SELECT p.profile_id_l, p.profile_id_r, p.match_probability, p.match_weight
-FROM own
-JOIN staging.identity_match_candidates AS p ON p.profile_id_r = own.profile_id
-WHERE p.decision = 'FLAG_REVIEW' AND NOT p.is_vetoed
-  AND p.profile_id_l NOT IN (SELECT profile_id FROM own);
+FROM pg_temp.gold_own AS own
+-- by index, profile by profile: most doubtful pairs are of others
+CROSS JOIN LATERAL (
+    SELECT l.profile_id_l, l.profile_id_r, l.match_probability, l.match_weight
+    FROM staging.identity_match_candidates AS l
+    WHERE l.profile_id_l = own.profile_id AND l.decision = 'FLAG_REVIEW' AND NOT l.is_vetoed
+    UNION ALL
+    SELECT r.profile_id_l, r.profile_id_r, r.match_probability, r.match_weight
+    FROM staging.identity_match_candidates AS r
+    WHERE r.profile_id_r = own.profile_id AND r.decision = 'FLAG_REVIEW' AND NOT r.is_vetoed
+      AND r.profile_id_l NOT IN (SELECT profile_id FROM pg_temp.gold_own)
+    OFFSET 0) AS p;
 CREATE TEMPORARY TABLE gold_suspicious ON COMMIT DROP AS
 SELECT c.global_customer_id, c.weakest_profile_l, c.weakest_profile_r, c.weakest_probability, s.why
 FROM pg_temp.gold_stirred AS t
@@ -92,7 +103,8 @@ SELECT DISTINCT ON (m.profile_id, m.global_customer_id)
        m.profile_id, m.global_customer_id, m.record_id, m.source, m.source_record_id
 FROM identity.customer_identity_map AS m
 JOIN pg_temp.gold_needed USING (profile_id)
-ORDER BY m.profile_id, m.global_customer_id, m.record_id
+ORDER BY m.profile_id, m.global_customer_id, m.record_id;
+ANALYZE pg_temp.gold_homes
 
 -- name: create_homes_by_input
 -- The same for few profiles: their records are found by index.
@@ -102,7 +114,8 @@ SELECT DISTINCT ON (m.profile_id, m.global_customer_id)
 FROM pg_temp.gold_needed AS n
 JOIN staging.identity_inputs AS i USING (profile_id)
 JOIN identity.customer_identity_map AS m USING (record_id)
-ORDER BY m.profile_id, m.global_customer_id, m.record_id
+ORDER BY m.profile_id, m.global_customer_id, m.record_id;
+ANALYZE pg_temp.gold_homes
 
 -- name: create_waiting
 -- What waits for a person now: doubtful pairs of customers, and customers that look wrong; of all
@@ -158,6 +171,10 @@ FROM subjects AS s
 LEFT JOIN pg_temp.gold_homes AS l ON l.profile_id = s.profile_l AND l.global_customer_id = s.global_customer_id
 LEFT JOIN pg_temp.gold_homes AS r ON r.profile_id = s.profile_r
                     AND r.global_customer_id = coalesce(s.other_customer_id, s.global_customer_id)
+
+-- name: analyze_waiting
+-- What follows plans by how many there are.
+ANALYZE pg_temp.gold_waiting (subject_key)
 
 -- name: end_reviews
 -- Open rows that wait no more: DONE with the steward who answered, GONE where the evidence went.

@@ -2,14 +2,18 @@
 
 Reads ``gold.survivorship_values`` of the customers phase 7 rebuilt since the last look; writes
 ``gold.customer_attribute_conflicts``. A conflict opens when it is first found and closes, with the
-instant, when the records agree or the customer is gone; rows are never removed.
+instant, when the records agree or the customer is gone; rows are never removed. How many are open
+is kept with the phase's marks, so that figures need not count them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import Connection
 
-from db import bulk
 from db.first_load import first_load
 from db.queries import query
 from gold import members, state
@@ -25,25 +29,39 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     newest = int(conn.execute(query("gold/golden.sql", "newest_touch")).scalar_one())
     if newest <= mark:
         return PhaseReport(rows_in=0, rows_out=0)
-    if not members.are_read(conn, since=mark):
-        members.drop(conn, "gold_touched")
-        conn.execute(query(_FILE, "create_looked"), {"touched_id": mark})
-        bulk.execute(conn, "ANALYZE pg_temp.gold_touched")
-        members.read(conn, ctx.config)
-    members.drop(conn, "gold_found")
-    sources = members.sources_in_order(conn, ctx.config)
-    found = conn.execute(query(_FILE, "create_found"), {"sources": sources}).rowcount
-    bulk.execute(conn, "ANALYZE pg_temp.gold_found (global_customer_id, position)")
+    if not members.conflicts_are_found(conn, since=mark):
+        members.drop_work(conn)
+        conn.execute(query(_FILE, "touch_looked"), {"touched_id": mark})
+        members.find_conflicts(conn, members.read(conn, ctx.config))
+        members.drop_work(conn)
+    found = int(conn.execute(query(_FILE, "count_found")).scalar_one())
     moment = {"as_of": ctx.as_of, "run_id": ctx.run_id}
-    closed = conn.execute(query(_FILE, "close_conflicts"), moment).rowcount
+    given = {"touched_id": mark}
+    closed = _by_attribute(conn, "close_conflicts", moment | given)
     with first_load(conn, "gold.customer_attribute_conflicts", due=before is None):
-        conn.execute(query(_FILE, "merge_conflicts"), moment)
-    state.write(conn, "conflicts", run_id=ctx.run_id, marks={"touched_id": newest})
-    looked = int(conn.execute(query(_FILE, "count_looked")).scalar_one())
-    members.drop(conn, "gold_touched", "gold_member", "gold_winner", "gold_found")
+        opened = _by_attribute(conn, "merge_conflicts", moment)
+    former = before.get("open") if before else {}
+    if former is None:
+        still_open = _by_attribute(conn, "count_open")
+    else:
+        still_open = Counter(former) + opened
+        still_open.subtract(closed)
+    marks = {"touched_id": newest, "open": +still_open}
+    state.write(conn, "conflicts", run_id=ctx.run_id, marks=marks)
+    looked = int(conn.execute(query(_FILE, "count_looked"), given).scalar_one())
+    conn.execute(query(_FILE, "drop_found"))
     return PhaseReport(
-        rows_in=looked, rows_out=found, detail={"conflicts": found, "conflicts_closed": closed}
+        rows_in=looked,
+        rows_out=found,
+        detail={"conflicts": found, "conflicts_closed": closed.total()},
     )
+
+
+def _by_attribute(
+    conn: Connection, name: str, given: Mapping[str, Any] | None = None
+) -> Counter[str]:
+    """Conflicts by attribute, as the query ``name`` counts them."""
+    return Counter({row.attribute: row.n for row in conn.execute(query(_FILE, name), given)})
 
 
 if __name__ == "__main__":

@@ -12,26 +12,29 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from db import bulk
 from db.first_load import first_load
 from db.queries import query
 from gold import state
 from mdm.phases import PhaseReport, RunContext
 
-_FILE = "gold/events.sql"
+_FILE, _CHANGES = "gold/events.sql", "gold/history.sql"
 
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     """What phase 9 did: the events written. Nothing pending, nothing written."""
     before = state.marks(conn, "events")
     mark = before["change_id"] if before else 0
-    newest = int(conn.execute(query("gold/history.sql", "last_change")).scalar_one())
+    newest = int(conn.execute(query(_CHANGES, "last_change")).scalar_one())
     if newest <= mark:
         return PhaseReport(rows_in=0, rows_out=0)
+    is_first = before is None and conn.execute(query(_CHANGES, "is_first")).scalar_one()
     with first_load(conn, "gold.customer_change_events", due=before is None):
-        written = conn.execute(query(_FILE, "write_events"), {"change_id": mark}).rowcount
+        if is_first:
+            written = conn.execute(query(_FILE, "write_first_events")).rowcount
+        else:
+            written = conn.execute(query(_FILE, "write_events"), {"change_id": mark}).rowcount
     if before is None:
-        bulk.execute(conn, "ANALYZE gold.customer_change_events (event_seq, global_customer_id)")
+        conn.execute(query(_FILE, "analyze_events"))
     state.write(conn, "events", run_id=ctx.run_id, marks={"change_id": newest})
     return PhaseReport(rows_in=written, rows_out=written)
 

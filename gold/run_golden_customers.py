@@ -16,7 +16,6 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from db import bulk
 from db.first_load import first_load
 from db.queries import query
 from gold import guards, members, state, survivorship
@@ -24,7 +23,6 @@ from mdm.phases import PhaseReport, RunContext
 
 _FILE = "gold/golden.sql"
 _TARGETS = ("gold.dim_customers", "gold.customer_lineage", "gold.customer_changes")
-_WORK_TABLES = ("gold_touched", "gold_member", "gold_winner", "gold_voted", "gold_golden")
 #: Further attributes by their declared type; all others are free text to an override.
 _KINDS = {"date": "date", "number": "number"}
 
@@ -55,8 +53,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     if touched or before is None or any(before[key] != value for key, value in moved.items()):
         marks = {**moved, "touched_before": touched_before, "as_of": ctx.as_of.isoformat()}
         state.write(conn, "golden", run_id=ctx.run_id, marks=marks)
-    # gold_touched, gold_member and gold_winner stay for conflict detection in the same transaction
-    members.drop(conn, "gold_voted", "gold_golden")
+    members.drop_work(conn)
     return PhaseReport(rows_in=touched, rows_out=changed, detail=detail)
 
 
@@ -67,8 +64,8 @@ def _touch(
     *,
     before: Mapping[str, Any] | None,
 ) -> int:
-    """How many customers must be rebuilt, now listed in the work table ``gold_touched``."""
-    members.drop(conn, *_WORK_TABLES)
+    """How many customers must be rebuilt, now listed in ``work_touched``."""
+    members.drop_work(conn)
     conn.execute(query(_FILE, "create_touched"))
     if before is None:
         touched = conn.execute(query(_FILE, "touch_all")).rowcount
@@ -85,7 +82,7 @@ def _touch(
                 "stale_after": timedelta(days=ctx.config.quality.stale_after_days),
             },
         ).rowcount
-    bulk.execute(conn, "ANALYZE pg_temp.gold_touched")
+    conn.execute(query(_FILE, "analyze_touched"))
     return touched
 
 
@@ -96,8 +93,8 @@ def _rebuild(
     config = ctx.config
     rule_set_id = _register(conn, ctx)
     sources = members.read(conn, config)
-    conn.execute(query(_FILE, "create_voted"), survivorship.rule_params(config))
-    bulk.execute(conn, "ANALYZE pg_temp.gold_voted (global_customer_id)")
+    conn.execute(query(_FILE, "create_chosen"), survivorship.rule_params(config))
+    conn.execute(query(_FILE, "drop_golden"))
     conn.execute(query(_FILE, "create_golden"), {"sources": sources})
     extras = survivorship.extra_rules(config)
     if extras:
@@ -106,7 +103,6 @@ def _rebuild(
             {"attributes": list(extras), "rules": list(extras.values())},
         )
     conn.execute(query(_FILE, "apply_overrides"), {"as_of": ctx.as_of})
-    bulk.execute(conn, "ANALYZE pg_temp.gold_golden (global_customer_id)")
     with first_load(conn, *_TARGETS, due=before is None) as is_empty:
         moment = {"run_id": ctx.run_id, "as_of": ctx.as_of}
         conn.execute(
@@ -122,12 +118,9 @@ def _rebuild(
             conn.execute(query(_FILE, "remove_vanished"), moment)
         conn.execute(query(_FILE, "merge_lineage"), {"rule_set_id": rule_set_id})
     if everyone:
-        # what comes behind plans by it, and autovacuum sees nothing before the commit
-        bulk.execute(conn, "ANALYZE gold.dim_customers (global_customer_id)")
-        bulk.execute(conn, "ANALYZE gold.customer_lineage (global_customer_id, overrides)")
-        bulk.execute(
-            conn, "ANALYZE gold.customer_changes (run_id, change_type, global_customer_id)"
-        )
+        conn.execute(query(_FILE, "analyze_gold"))
+    conn.execute(query(_FILE, "drop_golden"))
+    members.find_conflicts(conn, sources)
     counted = conn.execute(query(_FILE, "count_changes"), {"run_id": ctx.run_id})
     return {row.change_type: row.n for row in counted}
 

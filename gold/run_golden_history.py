@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from db import bulk
 from db.first_load import first_load
 from db.queries import query
 from gold import state
 from mdm.phases import PhaseReport, RunContext
 
 _FILE, _LINEAGE = "gold/history.sql", "gold/past_lineage.sql"
-_DROP_PENDING = "DROP TABLE IF EXISTS pg_temp.gold_pending"
 
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
@@ -29,22 +27,39 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     newest = int(conn.execute(query(_FILE, "last_change")).scalar_one())
     if newest <= mark:
         return PhaseReport(rows_in=0, rows_out=0)
-    bulk.execute(conn, _DROP_PENDING)
-    pending = conn.execute(query(_FILE, "create_pending"), {"change_id": mark}).rowcount
-    bulk.execute(conn, "ANALYZE pg_temp.gold_pending (global_customer_id, is_alive)")
+    if before is None and conn.execute(query(_FILE, "is_first")).scalar_one():
+        report = _begin(conn)
+    else:
+        report = _go_on(conn, change_id=mark, due=before is None)
+    if before is None:
+        conn.execute(query(_FILE, "analyze_versions"))
+    state.write(conn, "history", run_id=ctx.run_id, marks={"change_id": newest})
+    return report
+
+
+def _begin(conn: Connection) -> PhaseReport:
+    """What the first versions of all customers came to."""
+    with first_load(conn, "gold.dim_customers_history"):
+        opened = conn.execute(query(_FILE, "open_first_versions")).rowcount
+    return _report(opened, opened=opened)
+
+
+def _go_on(conn: Connection, *, change_id: int, due: bool) -> PhaseReport:
+    """What the changes after ``change_id`` came to, added to the versions there are."""
+    conn.execute(query(_FILE, "drop_pending"))
+    pending = conn.execute(query(_FILE, "create_pending"), {"change_id": change_id}).rowcount
+    conn.execute(query(_FILE, "analyze_pending"))
     unlived = conn.execute(query(_FILE, "drop_unlived")).rowcount
     closed = conn.execute(query(_FILE, "close_versions")).rowcount
-    with first_load(conn, "gold.dim_customers_history", due=before is None):
+    with first_load(conn, "gold.dim_customers_history", due=due):
         opened = conn.execute(query(_FILE, "open_versions")).rowcount
-    if before is None:
-        bulk.execute(conn, "ANALYZE gold.dim_customers_history (global_customer_id, valid_to)")
-    state.write(conn, "history", run_id=ctx.run_id, marks={"change_id": newest})
-    bulk.execute(conn, _DROP_PENDING)
-    return PhaseReport(
-        rows_in=pending,
-        rows_out=opened,
-        detail={"opened": opened, "closed": closed, "replaced": unlived},
-    )
+    conn.execute(query(_FILE, "drop_pending"))
+    return _report(pending, opened=opened, closed=closed, replaced=unlived)
+
+
+def _report(pending: int, *, opened: int, closed: int = 0, replaced: int = 0) -> PhaseReport:
+    detail = {"opened": opened, "closed": closed, "replaced": replaced}
+    return PhaseReport(rows_in=pending, rows_out=opened, detail=detail)
 
 
 if __name__ == "__main__":

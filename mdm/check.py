@@ -99,13 +99,16 @@ def run(
 
 
 def _find(conn: Connection, invariant: Invariant, scope: Scope | None) -> Finding:
-    rows = conn.execute(
-        # materialised, or the limit makes the planner hope for an early end that never comes
-        text(f"WITH broken AS MATERIALIZED ({invariant.sql}\n) SELECT * FROM broken LIMIT 1000"),
+    # counted and not cut off: a limit makes the planner hope for an early end that never comes, and
+    # keeps it from using more than one core
+    found = conn.execute(
+        text(
+            "SELECT count(*) AS n, min(CAST(to_jsonb(broken) AS text)) AS example "
+            f"FROM ({invariant.sql}\n) AS broken"
+        ),
         asdict(scope) if scope else {},
-    ).all()
-    example = str(dict(rows[0]._mapping)) if rows else None
-    return Finding(invariant.name, invariant.title, len(rows), example)
+    ).one()
+    return Finding(invariant.name, invariant.title, found.n, found.example)
 
 
 #: Waits for findings that are being made on another connection.
@@ -125,6 +128,8 @@ def meanwhile(engine: Engine, *, anew: bool = False) -> Iterator[Awaited]:
         # keeps no lock from one query to the next
         conn = connected.execution_options(isolation_level="AUTOCOMMIT")
         session = conn.connection.driver_connection
+        conn.detach()  # closed at the end, for the session is set to leave the other cores alone
+        conn.execute(query("mdm/check.sql", "stay_on_one_core"))
         scope = _scope(conn, anew=anew)
         underway = [
             one_by_one.submit(_find, conn, invariant, scope)

@@ -3,8 +3,8 @@
 -- name: scope
 -- The run that is being checked (the lock allows one run at a time, so it is the newest), the run
 -- that was found in order last, and the change feed as of its end: one row. Zeros where there was
--- none, or where the layers behind raw were made anew since: by order, or after a crash (then no
--- profile is older than the news, or profiles were made without any news).
+-- none, or where layers behind raw were made anew since: by order, after a crash (then no profile is
+-- older than the news, or profiles were made without any news), or gold by other rules.
 WITH checked AS (
     SELECT coalesce(max(r.run_id), 0) AS run_id
     FROM ops.runs AS r
@@ -20,8 +20,16 @@ WITH checked AS (
            (SELECT v.run_id FROM staging.volatile_marker AS v WHERE v.layer = 'identity_inputs') AS profiles_run_id
     FROM seen AS s
 ), kept AS (
-    SELECT run_id, change_seq FROM layers WHERE coalesce(oldest_profile < first_news, profiles_run_id <= run_id)
+    SELECT l.run_id, l.change_seq
+    FROM layers AS l
+    WHERE coalesce(l.oldest_profile < l.first_news, l.profiles_run_id <= l.run_id)
+      AND NOT EXISTS (SELECT FROM gold.touched_customers AS t
+                      WHERE t.global_customer_id IS NULL AND t.run_id > l.run_id)
 )
 SELECT (SELECT max(run_id) FROM ops.runs) AS run_id,
        coalesce((SELECT run_id FROM kept), 0) AS since_run_id,
        coalesce((SELECT change_seq FROM kept), 0) AS since_change_seq
+
+-- name: stay_on_one_core
+-- Checks beside a run that publishes take the core that is idle, and none from what they wait for.
+SET max_parallel_workers_per_gather = 0

@@ -220,6 +220,18 @@ class World:
             "ended_run_id = 1 WHERE global_customer_id = :c", c=customer, state=state, into=into
         )  # fmt: skip
 
+    def hold_together(self, nickname: str, confidence: float) -> None:
+        """A customer of two profiles is as likely one person as identity says."""
+        self._identity_run += 1
+        self._sql(
+            "INSERT INTO identity.customer_clusters (global_customer_id, profile_n, record_n, "
+            "confidence, run_id) VALUES (:c, 2, 2, :confidence, :run) "
+            "ON CONFLICT (global_customer_id) DO UPDATE "
+            "SET confidence = excluded.confidence, run_id = excluded.run_id",
+            c=self.customer(nickname), confidence=confidence, run=self._identity_run,
+        )  # fmt: skip
+        self._consumed()
+
     def _revive(self, customer: uuid.UUID) -> None:
         self._sql(
             "UPDATE identity.customers SET state = 'LIVE', merged_into = NULL, ended_at = NULL, "

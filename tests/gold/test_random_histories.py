@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
+from db.queries import query
+from gold import run_quality_metrics
 from mdm.attributes import ATTRIBUTES
 from mdm.phases import RunContext
 
@@ -121,4 +124,42 @@ def test_events_replay_and_incremental_equals_full(
         assert world.rows("SELECT count(*) FROM gold.customer_change_events") == events
         as_of_now = "SELECT count(*) FROM gold.customers_as_of(timestamptz '2099-01-01')"
         assert conn.execute(text(as_of_now)).scalar_one() == len(incremental)
+        everything.rollback()
+
+
+FIGURES = (
+    "SELECT attribute, customer_n, filled_n, completeness, conflict_n, overridden_n "
+    "FROM gold.data_quality_metrics "
+    "WHERE run_id = (SELECT max(run_id) FROM gold.data_quality_metrics) ORDER BY attribute"
+)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(story=steps)
+def test_figures_that_follow_the_events_are_those_counted(
+    conn: Connection,
+    make_context: Callable[..., RunContext],
+    monkeypatch: pytest.MonkeyPatch,
+    story: list[tuple[object, ...]],
+) -> None:
+    monkeypatch.setattr(run_quality_metrics, "FOLLOWED_SHARE", 1000.0)  # of a handful of customers
+    with conn.begin_nested() as everything:
+        world = World(conn, make_context)
+        world.config = make_config(attributes={"job": {"type": "category"}})
+        teller = Teller(world)
+        world.put("sales:0", "zoe", email="z@z.com", extra={"job": "smith"})
+        world.run()
+        world.put("sales:0", city="York")
+        for step in story:
+            teller.tell(step)
+        world.run()
+        followed = world.rows(FIGURES)
+        moment = {"run_id": world.context().run_id, "as_of": world.start}
+        conn.execute(query("gold/metrics.sql", "measure_quality"), moment)
+        assert world.rows(FIGURES) == followed
         everything.rollback()

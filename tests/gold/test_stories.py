@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from .conftest import World
 
 HISTORY = (
@@ -45,6 +47,22 @@ def test_a_customer_appears_is_corrected_and_moves(world: World) -> None:
         ),
     ]
     assert world.rows("SELECT created_at, updated_at FROM gold.dim_customers") == [(1, 3)]
+
+
+def test_a_confidence_that_changes_alone_reaches_gold(world: World) -> None:
+    world.put("sales:1", "ann", full_name="Ann Lee", email="ann@a.com")
+    world.put("support:1", "ann", full_name="Ann Leigh", email="ann@b.com")
+    world.put("sales:2", "bob", full_name="Bob Ray", email="bob@a.com")
+    world.hold_together("ann", 0.9)
+    world.run()
+    world.hold_together("ann", 0.75)  # evidence of who she is weakened; no record moved
+    assert world.run()["gold"].rows_in == 1
+    assert world.rows(
+        "SELECT global_customer_id, round(match_confidence::numeric, 2) FROM gold.dim_customers "
+        "ORDER BY canonical_full_name"
+    ) == [("ann", Decimal("0.75")), ("bob", 1)]
+    history = "SELECT count(*) FROM gold.dim_customers_history"
+    assert world.rows(history) == [(2,)]  # a counter makes no version
 
 
 def test_a_run_without_news_writes_nothing(world: World) -> None:
