@@ -31,10 +31,10 @@ def first_load(conn: Connection, *tables: str, due: bool = True) -> Iterator[boo
         yield False
         return
     keys = conn.execute(query("db/first_load.sql", "keys"), {"tables": list(tables)}).all()
-    for part in parts:
-        bulk.execute(conn, "TRUNCATE {table}", table=part)
     for key in reversed(keys):
         conn.exec_driver_sql(key.drop_it)
+    for part in parts:  # now that no foreign key leans on them
+        bulk.execute(conn, "TRUNCATE {table}", table=part)
     yield True
     for key in keys:
         conn.exec_driver_sql(key.make_it)

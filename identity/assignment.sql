@@ -9,7 +9,8 @@ DROP TABLE IF EXISTS
     pg_temp.identity_overlap, pg_temp.identity_split_parts, pg_temp.identity_preference,
     pg_temp.identity_target, pg_temp.identity_followers, pg_temp.identity_gone,
     pg_temp.identity_changes, pg_temp.identity_scope, pg_temp.identity_scope_customers,
-    pg_temp.identity_same_groups, pg_temp.identity_touched_records CASCADE;
+    pg_temp.identity_same_groups, pg_temp.identity_same_profiles,
+    pg_temp.identity_touched_records, pg_temp.identity_next CASCADE;
 DROP VIEW IF EXISTS
     pg_temp.identity_scoped_inputs, pg_temp.identity_scoped_profiles, pg_temp.identity_scoped_map,
     pg_temp.identity_scoped_clusters;
@@ -49,14 +50,20 @@ CREATE TEMP TABLE identity_cluster_links (
 ) ON COMMIT DROP;
 
 -- name: create_members
--- One row per live record with the cluster it belongs to now.
+-- One row per live record with the cluster it belongs to now, and what the map says of it (NULL: it
+-- has no id yet).
 CREATE TEMP TABLE identity_members ON COMMIT DROP AS
 SELECT i.record_id, i.source, i.source_record_id, i.profile_id,
        coalesce(c.cluster, -o.record_id, i.profile_id) AS cluster,
-       c.confidence, c.held_by
+       c.confidence, c.held_by,
+       m.record_id AS mapped_record_id, m.profile_id AS mapped_profile_id,
+       m.global_customer_id AS mapped_customer_id, m.first_customer_id,
+       m.match_confidence AS mapped_confidence, m.decision AS mapped_decision
 FROM pg_temp.identity_scoped_inputs AS i
 LEFT JOIN pg_temp.identity_own_nodes AS o ON o.record_id = i.record_id
-LEFT JOIN pg_temp.identity_clustered AS c ON c.node = coalesce(-o.record_id, i.profile_id);
+LEFT JOIN pg_temp.identity_clustered AS c ON c.node = coalesce(-o.record_id, i.profile_id)
+LEFT JOIN identity.customer_identity_map AS m
+       ON m.source_record_id = i.source_record_id AND m.source = i.source;
 
 -- name: create_sizes
 -- One row per cluster that has records.
@@ -69,9 +76,10 @@ GROUP BY x.cluster;
 -- One row per record that had an id before: the id it had (a retired record's followed through
 -- merges) and the cluster it is in now.
 CREATE TEMP TABLE identity_evidence ON COMMIT DROP AS
-SELECT x.record_id, x.cluster, m.global_customer_id, m.first_customer_id, true AS is_live
+SELECT x.record_id, x.cluster, x.mapped_customer_id AS global_customer_id, x.first_customer_id,
+       true AS is_live
 FROM pg_temp.identity_members AS x
-JOIN identity.customer_identity_map AS m USING (source, source_record_id)
+WHERE x.mapped_customer_id IS NOT NULL
 UNION ALL
 SELECT x.record_id, x.cluster, coalesce(c.merged_into, c.global_customer_id),
        r.first_customer_id, false

@@ -1,14 +1,12 @@
 """The first publication of all: every cluster is new, so ids are made and rows loaded in bulk.
 
 The result is the one that comparing with nothing would give (``assignment.sql``, ``publish.sql``),
-in half the time: no overlap to find, keys and indexes built once behind the rows, no log.
+in half the time: no overlap to find, and ``db.first_load`` for the rows.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +14,9 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg2 import sql
 from sqlalchemy import Connection
 
-from db import bulk
+from db import first_load
 from db.queries import load, query
 from identity import binary_copy
 from identity.graph import AUTO_MERGE, FLAG_REVIEW, SAME_PROFILE, STEWARD, Ints, OwnNodes
@@ -27,6 +24,7 @@ from identity.partition import Partition
 from mdm.phases import PhaseReport, RunContext
 
 _SQL = "identity/first_load.sql"
+_TABLES = ("identity.customers", "identity.customer_identity_map", "identity.customer_clusters")
 _SINGLETON = 7
 _DECISIONS = {
     AUTO_MERGE: "AUTO_MERGE",
@@ -70,8 +68,7 @@ def publish(conn: Connection, ctx: RunContext, own: OwnNodes, clusters: Partitio
     )
     found = assign(inputs["record"], inputs["profile"], own, clusters)
     ids = new_ids(len(found.record_n), at=ctx.as_of)
-    with _keys_built_last(conn):
-        conn.execute(query(_SQL, "empty_tables"))
+    with first_load.first_load(conn, *_TABLES):
         _copy_customers(conn, ctx, ids)
         conn.execute(query(_SQL, "create_links"))
         binary_copy.write(
@@ -93,7 +90,7 @@ def publish(conn: Connection, ctx: RunContext, own: OwnNodes, clusters: Partitio
             },
         )
         conn.execute(query(_SQL, "forget_links"))
-        _copy_clusters(conn, ids, found, clusters)
+        _copy_clusters(conn, ctx, ids, found, clusters)
     return _report(found, ids, clusters)
 
 
@@ -171,7 +168,11 @@ def _copy_customers(conn: Connection, ctx: RunContext, ids: NDArray[np.bytes_]) 
 
 
 def _copy_clusters(
-    conn: Connection, ids: NDArray[np.bytes_], found: Assignment, clusters: Partition
+    conn: Connection,
+    ctx: RunContext,
+    ids: NDArray[np.bytes_],
+    found: Assignment,
+    clusters: Partition,
 ) -> None:
     by_age = np.argsort(found.customer_of)
     known = clusters.weakest_l[by_age] >= 0
@@ -180,6 +181,7 @@ def _copy_clusters(
         "profile_n": clusters.profile_n,
         "record_n": found.record_n[found.customer_of].astype(np.int32),
         "confidence": clusters.cluster_confidence,
+        "run_id": np.full(len(by_age), ctx.run_id, dtype=np.int64),
     }
     weakest: dict[str, NDArray[Any]] = {
         "weakest_profile_l": clusters.weakest_l,
@@ -221,25 +223,3 @@ def _report(found: Assignment, ids: NDArray[np.bytes_], clusters: Partition) -> 
             ],
         },
     )
-
-
-@contextmanager
-def _keys_built_last(conn: Connection) -> Iterator[None]:
-    """Keys and indexes are made behind the rows: one sort each instead of a search per row."""
-    keys = conn.execute(query(_SQL, "keys")).all()
-    for key in keys:
-        if key.conname:
-            statement = "ALTER TABLE {table} DROP CONSTRAINT {name}"
-            table, name = sql.SQL(key.table_name), bulk.identifier(key.conname)
-            bulk.execute(conn, statement, table=table, name=name)
-        else:
-            bulk.execute(conn, "DROP INDEX {name}", name=sql.SQL(key.index_name))
-    yield
-    for key in sorted(keys, key=lambda key: key.rank == 0):
-        definition = sql.SQL(key.definition)
-        if key.conname:
-            statement = "ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
-            table, name = sql.SQL(key.table_name), bulk.identifier(key.conname)
-            bulk.execute(conn, statement, table=table, name=name, definition=definition)
-        else:
-            bulk.execute(conn, "{definition}", definition=definition)

@@ -11,27 +11,6 @@ SELECT string_agg(int8send(i.record_id), ''), string_agg(int8send(i.profile_id),
 FROM staging.identity_inputs AS i
 GROUP BY i.record_id >> 22
 
--- name: keys
--- One row per index and foreign key of the three tables of a first load, with what drops it and
--- what makes it again. Foreign keys first: they lean on the primary key they point to.
-SELECT con.conrelid::regclass::text AS table_name, con.conname, NULL AS index_name,
-       pg_get_constraintdef(con.oid) AS definition, 0 AS rank, con.oid
-FROM pg_constraint AS con
-WHERE con.contype = 'f' AND con.confrelid = 'identity.customers'::regclass
-UNION ALL
-SELECT i.indrelid::regclass::text, con.conname, i.indexrelid::regclass::text,
-       coalesce(pg_get_constraintdef(con.oid), pg_get_indexdef(i.indexrelid)),
-       CASE WHEN i.indisprimary THEN 1 ELSE 2 END, i.indexrelid
-FROM pg_index AS i
-LEFT JOIN pg_constraint AS con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u')
-WHERE i.indrelid IN ('identity.customers'::regclass, 'identity.customer_identity_map'::regclass,
-                     'identity.customer_clusters'::regclass)
-ORDER BY rank, oid;
-
--- name: empty_tables
--- They are empty, and new files that this transaction made need no write-ahead log.
-TRUNCATE identity.customers, identity.customer_identity_map, identity.customer_clusters;
-
 -- name: create_links
 -- One row per live record with its customer; filled by COPY.
 CREATE TEMP TABLE identity_links (

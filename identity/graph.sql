@@ -29,10 +29,11 @@ SELECT EXISTS (SELECT FROM identity.consumption AS c
                JOIN staging.matching_state AS m ON m.run_id <= c.run_id);
 
 -- name: rescored
--- The profiles whose scored pairs are not those of the last resolution.
+-- The profiles whose scored pairs are not those of the last resolution, where that may regroup them.
 SELECT DISTINCT r.profile_id
 FROM staging.rescored_profiles AS r
-JOIN identity.consumption AS c ON r.run_id > c.run_id;
+JOIN identity.consumption AS c ON r.run_id > c.run_id
+WHERE r.may_regroup;
 
 -- name: create_own_nodes
 -- One row per record that is a node of its own instead of standing behind its profile.

@@ -1,18 +1,26 @@
 -- Applying the new assignment as a difference: a row that says the same already is not written.
 
 -- name: create_next
--- The identity map as it should be, one row per live record. A view: each statement reads it once.
-CREATE TEMP VIEW identity_next AS
-SELECT x.record_id, x.source, x.source_record_id, x.profile_id, t.global_customer_id,
-       coalesce(x.confidence, 1::real) AS match_confidence,
-       CASE WHEN s.record_n = 1 THEN 'SINGLETON'
-            WHEN x.held_by = 1 THEN 'AUTO_MERGE'
-            WHEN x.held_by = 2 THEN 'FLAG_REVIEW'
-            WHEN x.held_by = 6 THEN 'STEWARD'
-            ELSE 'SAME_PROFILE' END AS decision
-FROM pg_temp.identity_members AS x
-JOIN pg_temp.identity_sizes AS s USING (cluster)
-JOIN pg_temp.identity_target AS t USING (cluster);
+-- The rows of the identity map that are not as they should be, one per live record: as they should.
+CREATE TEMP TABLE identity_next ON COMMIT DROP AS
+SELECT n.*
+FROM (SELECT x.record_id, x.source, x.source_record_id, x.profile_id, t.global_customer_id,
+             coalesce(x.confidence, 1::real) AS match_confidence,
+             CASE WHEN s.record_n = 1 THEN 'SINGLETON'
+                  WHEN x.held_by = 1 THEN 'AUTO_MERGE'
+                  WHEN x.held_by = 2 THEN 'FLAG_REVIEW'
+                  WHEN x.held_by = 6 THEN 'STEWARD'
+                  ELSE 'SAME_PROFILE' END AS decision,
+             x.mapped_record_id, x.mapped_profile_id, x.mapped_customer_id, x.mapped_confidence,
+             x.mapped_decision
+      FROM pg_temp.identity_members AS x
+      JOIN pg_temp.identity_sizes AS s USING (cluster)
+      JOIN pg_temp.identity_target AS t USING (cluster)) AS n
+WHERE (n.record_id, n.profile_id, n.global_customer_id, n.match_confidence, n.decision)
+      IS DISTINCT FROM
+      (n.mapped_record_id, n.mapped_profile_id, n.mapped_customer_id, n.mapped_confidence,
+       n.mapped_decision);
+ANALYZE pg_temp.identity_next;
 
 -- name: insert_new_customers
 -- One row per id that is born, oldest staged record first.
@@ -25,7 +33,8 @@ ORDER BY t.global_customer_id;
 -- name: insert_events
 -- One row per change, with its cause: a steward's new word on one of the records, else other rules
 -- over unchanged records, else what became of the records. Splits before merges before deletions,
--- then by age, so that the log reads the same however the rows lay.
+-- then by age, so that the log reads the same however the rows lay. What the cause is told by is
+-- worked out once (MATERIALIZED), not per change.
 INSERT INTO identity.identity_events (
     run_id, event_type, global_customer_id, related_customer_id, record_n, cause, detail, occurred_at)
 WITH fresh_words AS (
@@ -34,23 +43,23 @@ WITH fresh_words AS (
     CROSS JOIN LATERAL (VALUES (d.source_l, d.source_record_id_l),
                                (d.source_r, d.source_record_id_r)) AS side (source, source_record_id)
     WHERE d.decision_id > :decision_id
-), judged AS (
+), judged AS MATERIALIZED (
     SELECT DISTINCT x.cluster, e.global_customer_id
     FROM fresh_words AS w
     JOIN pg_temp.identity_members AS x USING (source, source_record_id)
     LEFT JOIN pg_temp.identity_evidence AS e USING (record_id)
-), retracted AS (
+), retracted AS MATERIALIZED (
     SELECT DISTINCT g.global_customer_id
     FROM pg_temp.identity_gone AS g
     JOIN staging.records AS r USING (source, source_record_id)
     JOIN raw.lake_objects AS o ON o.object_id = r.object_id AND o.state = 'RETRACTED'
-), renewed AS (
+), renewed AS MATERIALIZED (
     SELECT DISTINCT x.cluster, e.global_customer_id
     FROM pg_temp.identity_members AS x
     JOIN staging.identity_inputs AS i USING (record_id)
     LEFT JOIN pg_temp.identity_evidence AS e USING (record_id)
     WHERE i.change_seq > :change_seq
-), gone_from AS (
+), gone_from AS MATERIALIZED (
     SELECT DISTINCT g.global_customer_id FROM pg_temp.identity_gone AS g
 ), merged_records AS (
     SELECT e.global_customer_id, e.cluster, jsonb_agg(e.record_id ORDER BY e.record_id) AS records
@@ -148,10 +157,7 @@ SET record_id = n.record_id, profile_id = n.profile_id, global_customer_id = n.g
     linked_at = CASE WHEN m.global_customer_id = n.global_customer_id THEN m.linked_at
                      ELSE :as_of END
 FROM pg_temp.identity_next AS n
-WHERE m.source = n.source AND m.source_record_id = n.source_record_id
-  AND (m.record_id, m.profile_id, m.global_customer_id, m.match_confidence, m.decision)
-      IS DISTINCT FROM
-      (n.record_id, n.profile_id, n.global_customer_id, n.match_confidence, n.decision);
+WHERE m.record_id = n.mapped_record_id;
 
 -- name: insert_map
 -- Records without an id so far; one that comes back keeps the id it was first published under.
@@ -163,8 +169,7 @@ SELECT n.record_id, n.profile_id, n.global_customer_id,
        n.match_confidence, n.decision, n.source, n.source_record_id
 FROM pg_temp.identity_next AS n
 LEFT JOIN identity.retired_records AS r USING (source, source_record_id)
-WHERE NOT EXISTS (SELECT FROM identity.customer_identity_map AS m
-                  WHERE m.source = n.source AND m.source_record_id = n.source_record_id);
+WHERE n.mapped_record_id IS NULL;
 
 -- name: forget_retired
 -- What is back in the map is retired no longer.
@@ -195,7 +200,7 @@ WHERE o.global_customer_id = c.global_customer_id
 UPDATE identity.customer_clusters AS c
 SET profile_n = n.profile_n, record_n = n.record_n, confidence = n.confidence,
     weakest_profile_l = n.weakest_profile_l, weakest_profile_r = n.weakest_profile_r,
-    weakest_probability = n.weakest_probability
+    weakest_probability = n.weakest_probability, run_id = :run_id
 FROM pg_temp.identity_next_clusters AS n
 WHERE n.global_customer_id = c.global_customer_id
   AND (c.profile_n, c.record_n, c.confidence, c.weakest_profile_l, c.weakest_profile_r,
@@ -207,9 +212,9 @@ WHERE n.global_customer_id = c.global_customer_id
 -- Customers that are of several profiles only now; in order, which the index likes.
 INSERT INTO identity.customer_clusters (
     global_customer_id, profile_n, record_n, confidence, weakest_profile_l, weakest_profile_r,
-    weakest_probability)
+    weakest_probability, run_id)
 SELECT n.global_customer_id, n.profile_n, n.record_n, n.confidence, n.weakest_profile_l,
-       n.weakest_profile_r, n.weakest_probability
+       n.weakest_profile_r, n.weakest_probability, :run_id
 FROM pg_temp.identity_next_clusters AS n
 WHERE NOT EXISTS (SELECT FROM identity.customer_clusters AS c
                   WHERE c.global_customer_id = n.global_customer_id)
@@ -225,6 +230,11 @@ SET change_seq = excluded.change_seq, decision_id = excluded.decision_id,
     layers = excluded.layers, signature = excluded.signature, rules = excluded.rules,
     merges_flagged = excluded.merges_flagged, run_id = excluded.run_id
 WHERE c.signature <> excluded.signature;
+
+-- name: mapped
+-- How many rows the planner thinks the map has; 0 before it was first told.
+SELECT greatest(c.reltuples, 0) FROM pg_class AS c
+WHERE c.oid = CAST('identity.customer_identity_map' AS regclass);
 
 -- name: analyze_published
 -- After many changed rows: gold joins these tables, by these columns, before autovacuum has seen them.

@@ -27,7 +27,7 @@ _METHOD = "1"
 again, and its merges and splits a model change."""
 
 _NONE = np.empty(0, dtype=np.int64)
-_ANALYZE_FROM = 10_000  # rows written; fewer do not change a plan
+_ANALYZE_SHARE = 0.1  # of the map: fewer rows written do not change a plan
 _GRAPH, _SQL, _PUBLISH = "identity/graph.sql", "identity/assignment.sql", "identity/publish.sql"
 _ASSIGNMENT = (
     "create_members",
@@ -148,7 +148,7 @@ def resolve(
             bar.update()
             report = _report(conn, written=_publish(conn, ctx, state), whole=touched is None)
         _record_consumption(conn, ctx, state)
-        if report.rows_out > _ANALYZE_FROM:
+        if report.rows_out > _ANALYZE_SHARE * conn.execute(query(_PUBLISH, "mapped")).scalar_one():
             # The phases behind plan on these tables within this very transaction.
             conn.execute(query(_PUBLISH, "analyze_published"))
         bar.update()

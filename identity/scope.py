@@ -36,24 +36,10 @@ def look_at_touched(
         query(_SQL, "create_touched_records"),
         {"change_seq": change_seq, "decision_id": decision_id},
     )
-    conn.execute(query(_SQL, "seed_customers"))
-    conn.execute(query(_SQL, "seed_profiles"), {"rescored": rescored.tolist()})
-    since = step = 0
-    while True:
-        while _reach(conn, "reach_customers", "reach_members", step=step):
-            step += 1
-        step += 1
-        conn.execute(query(_SQL, "analyze_scope"))
-        reach = {"since": since, "step": step, "merge_flagged": merge_flagged}
-        # Last and seldom, because it may have to read all pairs.
-        if not conn.execute(query(_SQL, "reach_partners"), reach).rowcount:
-            return
-        since = step
-
-
-def _reach(conn: Connection, *names: str, step: int) -> int:
-    """Rows that the last of the named statements added from what was found in ``step``."""
-    return [conn.execute(query(_SQL, name), {"step": step}).rowcount for name in names][-1]
+    conn.execute(
+        query(_SQL, "reach"), {"rescored": rescored.tolist(), "merge_flagged": merge_flagged}
+    )
+    conn.execute(query(_SQL, "analyze_scope"))
 
 
 def _load_same_groups(conn: Connection) -> None:

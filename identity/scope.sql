@@ -8,15 +8,9 @@ CREATE TEMP VIEW identity_scoped_map AS SELECT * FROM identity.customer_identity
 CREATE TEMP VIEW identity_scoped_clusters AS SELECT * FROM identity.customer_clusters;
 
 -- name: create_scope
--- One row per touched profile and per touched customer, with the step that found it.
-CREATE TEMP TABLE identity_scope (
-    profile_id bigint PRIMARY KEY,
-    step       integer NOT NULL
-) ON COMMIT DROP;
-CREATE TEMP TABLE identity_scope_customers (
-    global_customer_id uuid PRIMARY KEY,
-    step               integer NOT NULL
-) ON COMMIT DROP;
+-- One row per touched profile and one per touched customer.
+CREATE TEMP TABLE identity_scope (profile_id bigint PRIMARY KEY) ON COMMIT DROP;
+CREATE TEMP TABLE identity_scope_customers (global_customer_id uuid PRIMARY KEY) ON COMMIT DROP;
 -- One row per record in a chain of SAME, with the number of its chain; filled by COPY.
 CREATE TEMP TABLE identity_same_groups (
     record_id bigint PRIMARY KEY,
@@ -34,7 +28,8 @@ SELECT c.* FROM pg_temp.identity_scope_customers AS s
 JOIN identity.customer_clusters AS c USING (global_customer_id);
 
 -- name: create_touched_records
--- The records that changed since the last resolution, or of which a steward spoke or took it back.
+-- The records that changed since the last resolution, or of which a steward spoke or took it back;
+-- and one row per profile and chain of SAME that a record of it is in.
 CREATE TEMP TABLE identity_touched_records ON COMMIT DROP AS
 SELECT r.record_id, r.source, r.source_record_id
 FROM staging.records AS r
@@ -46,80 +41,77 @@ CROSS JOIN LATERAL (VALUES (d.source_l, d.source_record_id_l),
                            (d.source_r, d.source_record_id_r)) AS side (source, record)
 JOIN staging.records AS r ON r.source = side.source AND r.source_record_id = side.record
 WHERE d.decision_id > :decision_id;
+CREATE TEMP TABLE identity_same_profiles ON COMMIT DROP AS
+SELECT DISTINCT i.profile_id, g.group_no
+FROM pg_temp.identity_same_groups AS g
+JOIN staging.identity_inputs AS i USING (record_id);
+CREATE INDEX ON pg_temp.identity_same_profiles (profile_id);
+CREATE INDEX ON pg_temp.identity_same_profiles (group_no);
+ANALYZE pg_temp.identity_touched_records, pg_temp.identity_same_groups, pg_temp.identity_same_profiles;
 
--- name: seed_customers
--- The customers that touched records are in, or were in when they went.
-INSERT INTO pg_temp.identity_scope_customers (global_customer_id, step)
-SELECT m.global_customer_id, 0
-FROM pg_temp.identity_touched_records AS t
-JOIN identity.customer_identity_map AS m USING (source, source_record_id)
-UNION
-SELECT coalesce(c.merged_into, c.global_customer_id), 0
-FROM pg_temp.identity_touched_records AS t
-JOIN identity.retired_records AS r USING (source, source_record_id)
-JOIN identity.customers AS c ON c.global_customer_id = r.global_customer_id;
-
--- name: seed_profiles
--- The profiles that touched records show, those of records a steward's chain ties to them, and
--- those at the ends of pairs that changed.
-INSERT INTO pg_temp.identity_scope (profile_id, step)
-SELECT i.profile_id, 0
-FROM pg_temp.identity_touched_records AS t
-JOIN staging.identity_inputs AS i USING (record_id)
-UNION
-SELECT i.profile_id, 0
-FROM pg_temp.identity_touched_records AS t
-JOIN pg_temp.identity_same_groups AS a USING (record_id)
-JOIN pg_temp.identity_same_groups AS b USING (group_no)
-JOIN staging.identity_inputs AS i ON i.record_id = b.record_id
-UNION
-SELECT p.profile_id, 0 FROM staging.profiles AS p
-WHERE p.profile_id = ANY (CAST(:rescored AS bigint[]));
-
--- name: reach_customers
--- The customers that records of the newest profiles are in.
-INSERT INTO pg_temp.identity_scope_customers (global_customer_id, step)
-SELECT DISTINCT m.global_customer_id, CAST(:step AS integer)
-FROM pg_temp.identity_scope AS s
-JOIN staging.identity_inputs AS i USING (profile_id)
-JOIN identity.customer_identity_map AS m USING (record_id)
-WHERE s.step = :step
-ON CONFLICT DO NOTHING;
-
--- name: reach_members
--- The profiles of all records of the newest customers: one row each, of the next step.
-INSERT INTO pg_temp.identity_scope (profile_id, step)
-SELECT DISTINCT i.profile_id, CAST(:step AS integer) + 1
-FROM pg_temp.identity_scope_customers AS s
-JOIN identity.customer_identity_map AS m USING (global_customer_id)
-JOIN staging.identity_inputs AS i USING (record_id)
-WHERE s.step = :step
-ON CONFLICT DO NOTHING;
-
--- name: reach_partners
--- The profiles that a pair or a steward's chain could join to those found from step :since on: one
--- row each, of step :step.
-INSERT INTO pg_temp.identity_scope (profile_id, step)
-WITH newest AS (SELECT s.profile_id FROM pg_temp.identity_scope AS s WHERE s.step >= :since),
-joining_pairs AS NOT MATERIALIZED (  -- or both ends are sought among all pairs instead of by index
-    SELECT p.profile_id_l, p.profile_id_r
-    FROM staging.identity_match_candidates AS p
-    WHERE (p.decision = 'AUTO_MERGE' OR (:merge_flagged AND p.decision = 'FLAG_REVIEW'))
-      AND NOT p.is_vetoed
+-- name: reach
+-- Everything that changes can have influence on: from touched records and rescored profiles to the
+-- customers that their records are in, to all profiles of these, and to the profiles that a pair or
+-- a steward's chain could join to any of them, until nothing is new. Each step searches indexes for
+-- what the step before found, so the cost follows what is touched.
+WITH RECURSIVE reached (profile_id, global_customer_id) AS (
+    (
+    -- What touched records show, or showed when they went, and what a chain ties to them.
+    SELECT i.profile_id, CAST(NULL AS uuid)
+    FROM pg_temp.identity_touched_records AS t
+    JOIN staging.identity_inputs AS i USING (record_id)
+    UNION
+    SELECT b.profile_id, NULL
+    FROM pg_temp.identity_touched_records AS t
+    JOIN pg_temp.identity_same_groups AS a USING (record_id)
+    JOIN pg_temp.identity_same_profiles AS b USING (group_no)
+    UNION
+    SELECT NULL, m.global_customer_id
+    FROM pg_temp.identity_touched_records AS t
+    JOIN identity.customer_identity_map AS m USING (source, source_record_id)
+    UNION
+    SELECT NULL, coalesce(c.merged_into, c.global_customer_id)
+    FROM pg_temp.identity_touched_records AS t
+    JOIN identity.retired_records AS r USING (source, source_record_id)
+    JOIN identity.customers AS c ON c.global_customer_id = r.global_customer_id
+    UNION
+    SELECT unnest(CAST(:rescored AS bigint[])), NULL
+    )
+    UNION
+    SELECT near.profile_id, near.global_customer_id
+    FROM reached AS r
+    CROSS JOIN LATERAL (
+        SELECT p.profile_id_r, CAST(NULL AS uuid)
+        FROM staging.identity_match_candidates AS p
+        WHERE p.profile_id_l = r.profile_id AND NOT p.is_vetoed
+          AND (p.decision = 'AUTO_MERGE' OR (:merge_flagged AND p.decision = 'FLAG_REVIEW'))
+        UNION ALL
+        SELECT p.profile_id_l, NULL
+        FROM staging.identity_match_candidates AS p
+        WHERE p.profile_id_r = r.profile_id AND NOT p.is_vetoed AND p.decision <> 'REJECT'
+          AND (p.decision = 'AUTO_MERGE' OR (:merge_flagged AND p.decision = 'FLAG_REVIEW'))
+        UNION ALL
+        SELECT b.profile_id, NULL
+        FROM pg_temp.identity_same_profiles AS a
+        JOIN pg_temp.identity_same_profiles AS b USING (group_no)
+        WHERE a.profile_id = r.profile_id
+        UNION ALL
+        SELECT NULL, m.global_customer_id
+        FROM staging.identity_inputs AS i
+        JOIN identity.customer_identity_map AS m USING (record_id)
+        WHERE i.profile_id = r.profile_id
+        UNION ALL
+        SELECT i.profile_id, NULL
+        FROM identity.customer_identity_map AS m
+        JOIN staging.identity_inputs AS i USING (record_id)
+        WHERE m.global_customer_id = r.global_customer_id
+    ) AS near (profile_id, global_customer_id)
+), customers AS (
+    INSERT INTO pg_temp.identity_scope_customers (global_customer_id)
+    SELECT r.global_customer_id FROM reached AS r WHERE r.global_customer_id IS NOT NULL
 )
-SELECT p.profile_id_r, CAST(:step AS integer)
-FROM newest AS n JOIN joining_pairs AS p ON p.profile_id_l = n.profile_id
-UNION
-SELECT p.profile_id_l, :step
-FROM newest AS n JOIN joining_pairs AS p ON p.profile_id_r = n.profile_id
-UNION
-SELECT b_input.profile_id, :step
-FROM newest AS n
-JOIN staging.identity_inputs AS a_input USING (profile_id)
-JOIN pg_temp.identity_same_groups AS a USING (record_id)
-JOIN pg_temp.identity_same_groups AS b USING (group_no)
-JOIN staging.identity_inputs AS b_input ON b_input.record_id = b.record_id
-ON CONFLICT DO NOTHING;
+INSERT INTO pg_temp.identity_scope (profile_id)
+SELECT r.profile_id FROM reached AS r WHERE r.profile_id IS NOT NULL;
 
 -- name: analyze_scope
 -- Temporary tables are analyzed by nobody else, and a plan for a few profiles is another one.

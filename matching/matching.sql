@@ -158,17 +158,26 @@ USING pg_temp.closing_pairs AS c
 WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r;
 
 -- name: some_rescored
--- Tell which profiles have other scored pairs than before; forget what identity has looked at and
+-- Tell which profiles have other scored pairs than before, and where that may regroup customers: not
+-- where a profile that came or went is or was somebody else; forget what identity has looked at and
 -- the check of a run has passed.
 DELETE FROM staging.rescored_profiles AS r
 USING identity.consumption AS i
 WHERE r.run_id <= i.run_id
   AND r.run_id <= (SELECT max(o.run_id) FROM ops.runs AS o
                    WHERE o.state = 'DONE' AND jsonb_array_length(o.report -> 'invariants') > 0);
-INSERT INTO staging.rescored_profiles (profile_id, run_id)
-SELECT side.profile_id, :run_id
-FROM (SELECT c.profile_id_l, c.profile_id_r FROM pg_temp.changed_pairs AS c
+INSERT INTO staging.rescored_profiles (profile_id, run_id, may_regroup)
+SELECT side.profile_id, :run_id, bool_or(side.may_regroup)
+FROM (SELECT c.profile_id_l, c.profile_id_r,
+             NOT c.is_new
+             AND (c.rule_id > 0
+                  OR c.profile_id_l IN (SELECT p.profile_id FROM staging.profiles AS p)
+                     AND c.profile_id_r IN (SELECT p.profile_id FROM staging.profiles AS p)) AS may_regroup
+      FROM pg_temp.changed_pairs AS c
       UNION ALL
-      SELECT c.profile_id_l, c.profile_id_r FROM pg_temp.closing_pairs AS c) AS c
-CROSS JOIN LATERAL (VALUES (c.profile_id_l), (c.profile_id_r)) AS side (profile_id)
+      SELECT c.profile_id_l, c.profile_id_r, true FROM pg_temp.closing_pairs AS c
+      UNION ALL
+      SELECT s.profile_id, s.profile_id, true FROM pg_temp.group_seeds AS s) AS c
+CROSS JOIN LATERAL (VALUES (c.profile_id_l, c.may_regroup),
+                           (c.profile_id_r, c.may_regroup)) AS side (profile_id, may_regroup)
 GROUP BY side.profile_id;

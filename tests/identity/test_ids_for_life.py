@@ -196,6 +196,24 @@ def test_cluster_quality_names_the_weakest_link(world: World) -> None:
     assert world.conn.execute(text("SELECT count(*) FROM identity.customer_clusters")).scalar() == 0
 
 
+def test_a_confidence_that_changes_alone_is_published_with_its_run(world: World) -> None:
+    world.keeps_profiles = True
+    world.put("a", "b", "c", "d").pair("a", "b", p=0.999).pair("c", "d", p=0.999).resolve()
+    quality = text(
+        "SELECT c.confidence, c.run_id = s.run_id FROM identity.customer_clusters AS c"
+        " JOIN identity.customers AS k USING (global_customer_id)"
+        " CROSS JOIN identity.consumption AS s ORDER BY k.customer_seq"
+    )
+    first = world.conn.execute(quality).all()
+    assert [row[1] for row in first] == [True, True]
+    before = world.decisions()
+    world.pair("a", "b", p=0.95).resolve()
+    second = world.conn.execute(quality).all()
+    assert [row[1] for row in second] == [True, False]
+    assert second[0][0] < first[0][0]
+    assert world.decisions() == before
+
+
 def _versions(world: World) -> list[tuple[str, ...]]:
     """The physical version of every row of identity: a row written again has another."""
     tables = (

@@ -140,6 +140,17 @@ def test_identity_is_told_of_every_profile_with_other_pairs(learnt: Nights) -> N
     told = {row[0] for row in learnt.rows("SELECT profile_id FROM staging.rescored_profiles")}
     assert changed
     assert changed <= told
+    # Whom a pair ties to the newcomer may be regrouped by it.
+    tied = learnt.rows(
+        "SELECT r.may_regroup, count(*) FILTER (WHERE p.decision <> 'REJECT')"
+        " FROM staging.rescored_profiles AS r"
+        " JOIN staging.identity_match_candidates AS p"
+        "   ON r.profile_id IN (p.profile_id_l, p.profile_id_r)"
+        " JOIN staging.profiles AS n"
+        "   ON n.profile_id IN (p.profile_id_l, p.profile_id_r) AND n.street = '1 elm lane'"
+        " GROUP BY 1"
+    )
+    assert all(regroups or not ties for regroups, ties in tied)
 
 
 @pytest.mark.parametrize(
