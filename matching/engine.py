@@ -5,7 +5,9 @@ A pure function of its arguments; the phase script only reads and writes tables 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -14,10 +16,11 @@ from numpy.typing import NDArray
 
 from matching import organisations
 from matching.closure import closure_pairs
+from matching.distances import WORKERS
 from matching.model import MatchModel, SegmentModel
 from matching.profiles import ORGANISATION, PERSON, Profiles
 from matching.rules import ExactRules, rule_pairs
-from matching.scoring import Scorer, calibrate
+from matching.scoring import BATCH, Scorer, calibrate
 from matching.training import train_segment
 
 Positions = NDArray[np.int64]
@@ -51,13 +54,12 @@ class ScoredPairs:
     levels: NDArray[np.int8]
     contributions: NDArray[np.float32]
 
-    def joined_with(self, more: ScoredPairs) -> ScoredPairs:
-        """These pairs followed by more of the same model."""
-        return ScoredPairs(
-            *(
-                np.concatenate([getattr(self, one.name), getattr(more, one.name)])
-                for one in fields(self)
-            )
+    @classmethod
+    def joined(cls, parts: Iterable[ScoredPairs]) -> ScoredPairs:
+        """All pairs of at least one part, in their order; the parts are of one model."""
+        every = list(parts)
+        return cls(
+            *(np.concatenate([getattr(one, field.name) for one in every]) for field in fields(cls))
         )
 
 
@@ -100,9 +102,15 @@ def score(
     model: MatchModel,
     left: Positions,
     right: Positions,
+    *,
+    scorers: Mapping[str, Scorer] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.float32]]:
-    """Weights, levels and contributions of any pairs, blocked or not; mixed kinds are rejected."""
+    """Weights, levels and contributions of any pairs, blocked or not; mixed kinds are rejected.
+
+    ``scorers`` are those of the model's segments, where there are some already.
+    """
     left, right = _in_order(profiles, left, right)
+    scorers = scorers or _scorers(profiles, model)
     width = max((len(segment.attributes) for segment in model.segments.values()), default=0)
     weight = np.full(len(left), REJECTED_BITS, dtype=np.float32)
     levels = np.full((len(left), width), -1, dtype=np.int8)
@@ -113,11 +121,18 @@ def score(
         at = np.flatnonzero(mine)
         if not at.size:
             continue
-        scores = Scorer(profiles, segment).score(left[at], right[at])
+        if at.size == len(left) and width == len(segment.attributes):
+            scores = scorers[kind].score(left, right)
+            return scores.weight, scores.levels, scores.contributions
+        scores = scorers[kind].score(left[at], right[at])
         weight[at] = scores.weight
         levels[at, : scores.levels.shape[1]] = scores.levels
         contributions[at, : scores.contributions.shape[1]] = scores.contributions
     return weight, levels, contributions
+
+
+def _scorers(profiles: Profiles, model: MatchModel) -> dict[str, Scorer]:
+    return {kind: Scorer(profiles, segment) for kind, segment in model.segments.items()}
 
 
 @dataclass(frozen=True)
@@ -134,22 +149,58 @@ def match(
     model: MatchModel,
     candidates: tuple[Positions, Positions, NDArray[np.int16]],
     judge: Judge,
-) -> ScoredPairs:
-    """All scored pairs: the candidates, and the pairs that close the groups they propose."""
+) -> Iterator[ScoredPairs]:
+    """All scored pairs in parts: the candidates, then the pairs that close the groups they propose.
+
+    Who writes a part while the next ones are scored need not hold all of them.
+    """
     freeze_words(profiles, model)
-    found = judged(profiles, model, _with_certain_pairs(profiles, candidates, judge.rules), judge)
-    left, right = closure_pairs(
+    left, right, rule = _with_certain_pairs(profiles, candidates, judge.rules)
+    weight = np.empty(len(left), dtype=np.float32)
+    proposes = np.empty(len(left), dtype=np.bool_)
+    done = 0
+    for part in _judged_in_parts(profiles, model, (left, right, rule), judge):
+        weight[done : done + len(part.left)] = part.weight
+        proposes[done : done + len(part.left)] = part.decision > 0
+        done += len(part.left)
+        yield part
+    closing = closure_pairs(
         len(profiles),
-        found.left,
-        found.right,
-        weight=found.weight,
-        proposes=found.decision > 0,
+        left,
+        right,
+        weight=weight,
+        proposes=proposes,
         threshold=raw_bits(judge.review, model),
     )
-    if not left.size:
-        return found
-    rule = np.full(len(left), CLOSURE_RULE, dtype=np.int16)
-    return found.joined_with(judged(profiles, model, (left, right, rule), judge))
+    if closing[0].size:
+        closes = np.full(len(closing[0]), CLOSURE_RULE, dtype=np.int16)
+        yield from _judged_in_parts(profiles, model, (*closing, closes), judge)
+
+
+def _judged_in_parts(
+    profiles: Profiles,
+    model: MatchModel,
+    pairs: tuple[Positions, Positions, NDArray[np.int16]],
+    judge: Judge,
+) -> Iterator[ScoredPairs]:
+    """The pairs with scores and decisions, in parts and in their order; at least one part."""
+    left, right, rule = pairs
+    scorers = _scorers(profiles, model)
+
+    def part_of(start: int) -> ScoredPairs:
+        part = slice(start, start + BATCH)
+        return judged(profiles, model, (left[part], right[part], rule[part]), judge, scorers)
+
+    # The first part makes the tables of distinct values that all others read.
+    yield part_of(0)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        ahead: deque[Future[ScoredPairs]] = deque()
+        for start in range(BATCH, len(left), BATCH):
+            ahead.append(pool.submit(part_of, start))
+            if len(ahead) > WORKERS:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def judged(
@@ -157,13 +208,14 @@ def judged(
     model: MatchModel,
     pairs: tuple[Positions, Positions, NDArray[np.int16]],
     judge: Judge,
+    scorers: Mapping[str, Scorer] | None = None,
 ) -> ScoredPairs:
     """The pairs with scores and decisions; each as if it were alone with its two profiles.
 
     Name columns must have the word frequencies of the model (:func:`freeze_words`).
     """
     left, right, rule = pairs
-    weight, levels, contributions = score(profiles, model, left, right)
+    weight, levels, contributions = score(profiles, model, left, right, scorers=scorers)
     vetoed = judge.rules.forbids(profiles, left, right)
     certain = judge.rules.matches(profiles, left, right) & ~vetoed
     weight = np.where(vetoed, REJECTED_BITS, np.where(certain, SURE_BITS, weight))

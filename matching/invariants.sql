@@ -3,13 +3,19 @@
 
 -- name: inv_pairs_of_live_profiles
 -- title: 5 Every scored pair is of two profiles that exist
+-- Ids come from a sequence, so those of all profiles are a few ranges: to search these costs less than
+-- to look each id up among a million.
+WITH present AS MATERIALIZED (
+    SELECT coalesce(range_agg(int8range(stretch.first_id, stretch.last_id, '[]')), '{}') AS ids
+    FROM (SELECT min(p.profile_id) AS first_id, max(p.profile_id) AS last_id
+          FROM (SELECT profile_id, profile_id - row_number() OVER (ORDER BY profile_id) AS missing_n
+                FROM staging.profiles) AS p
+          GROUP BY p.missing_n) AS stretch
+)
 SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM staging.identity_match_candidates AS pairs
-WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_l)
-UNION ALL
-SELECT pairs.profile_id_l, pairs.profile_id_r
-FROM staging.identity_match_candidates AS pairs
-WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
+WHERE NOT (SELECT ids FROM present) @> pairs.profile_id_l
+   OR NOT (SELECT ids FROM present) @> pairs.profile_id_r
 
 -- name: inv_pairs_of_live_profiles_since
 -- Of the profiles that have other pairs than at the last check or were retired, those that are not
@@ -24,6 +30,12 @@ WITH touched AS MATERIALIZED (
           SELECT retired.profile_id FROM staging.retired_profiles AS retired
           WHERE retired.change_seq > :since_change_seq) AS named
     WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = named.profile_id)
+), present AS MATERIALIZED (
+    SELECT coalesce(range_agg(int8range(stretch.first_id, stretch.last_id, '[]')), '{}') AS ids
+    FROM (SELECT min(p.profile_id) AS first_id, max(p.profile_id) AS last_id
+          FROM (SELECT profile_id, profile_id - row_number() OVER (ORDER BY profile_id) AS missing_n
+                FROM staging.profiles) AS p
+          GROUP BY p.missing_n) AS stretch
 )
 SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM missing
@@ -42,47 +54,55 @@ UNION ALL
 SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM staging.identity_match_candidates AS pairs
 WHERE (SELECT run_id FROM staging.matching_state) > :since_run_id
-  AND NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_l)
-UNION ALL
-SELECT pairs.profile_id_l, pairs.profile_id_r
-FROM staging.identity_match_candidates AS pairs
-WHERE (SELECT run_id FROM staging.matching_state) > :since_run_id
-  AND NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = pairs.profile_id_r)
+  AND (NOT (SELECT ids FROM present) @> pairs.profile_id_l
+       OR NOT (SELECT ids FROM present) @> pairs.profile_id_r)
 
 -- name: inv_pairs_once
 -- title: 5 Every pair of profiles is scored once
+-- By structure: while the unique index is there and valid, nothing can be found and nothing is looked
+-- for; otherwise all pairs are counted.
 SELECT profile_id_l, profile_id_r, count(*) AS n
 FROM staging.identity_match_candidates
-GROUP BY profile_id_l, profile_id_r
-HAVING count(*) > 1
-
--- name: inv_pairs_once_since
--- Of the pairs of profiles that have other pairs than at the last check; of all pairs where
--- matching has scored all since.
-SELECT pairs.profile_id_l, pairs.profile_id_r, count(*) AS n
-FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
-      WHERE t.run_id > :since_run_id) AS touched
-JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = touched.profile_id
-GROUP BY pairs.profile_id_l, pairs.profile_id_r
-HAVING count(*) > 1
-UNION ALL
-SELECT profile_id_l, profile_id_r, count(*) AS n
-FROM staging.identity_match_candidates
-WHERE (SELECT run_id FROM staging.matching_state) > :since_run_id
+WHERE NOT EXISTS (
+    SELECT FROM pg_catalog.pg_index AS i
+    WHERE i.indrelid = CAST('staging.identity_match_candidates' AS regclass)
+      AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND ARRAY(SELECT CAST(a.attname AS text) FROM pg_catalog.pg_attribute AS a
+                WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+                ORDER BY a.attname) = ARRAY['profile_id_l', 'profile_id_r'])
 GROUP BY profile_id_l, profile_id_r
 HAVING count(*) > 1
 
 -- name: inv_candidates_scored
 -- title: 5 Every candidate pair was scored
+-- The scored pairs that a rule found are as many as the candidates and have the sum of their 64-bit
+-- hashes: then they are the same, and only otherwise it is sought which are missing.
+WITH blocked AS (
+    SELECT count(*) AS n, sum(hashint8extended(profile_id_l, profile_id_r)) AS digest
+    FROM staging.identity_match_candidates_blocked
+), scored AS (
+    SELECT count(*) AS n, sum(hashint8extended(profile_id_l, profile_id_r)) AS digest
+    FROM staging.identity_match_candidates
+    WHERE rule_id <> 0
+)
 SELECT blocked.profile_id_l, blocked.profile_id_r
 FROM staging.identity_match_candidates_blocked AS blocked
 LEFT JOIN staging.identity_match_candidates AS pairs USING (profile_id_l, profile_id_r)
 WHERE pairs.profile_id_l IS NULL
   AND EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
+  AND (SELECT b.n <> s.n OR b.digest <> s.digest FROM blocked AS b CROSS JOIN scored AS s)
 
 -- name: inv_candidates_scored_since
 -- Of the pairs of profiles that have other pairs than at the last check; of all pairs where
 -- matching has scored all since.
+WITH blocked AS (
+    SELECT count(*) AS n, sum(hashint8extended(profile_id_l, profile_id_r)) AS digest
+    FROM staging.identity_match_candidates_blocked
+), scored AS (
+    SELECT count(*) AS n, sum(hashint8extended(profile_id_l, profile_id_r)) AS digest
+    FROM staging.identity_match_candidates
+    WHERE rule_id <> 0
+)
 SELECT touched.profile_id AS profile_id_l, unscored.profile_id_r
 FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
       WHERE t.run_id > :since_run_id) AS touched
@@ -101,6 +121,7 @@ LEFT JOIN staging.identity_match_candidates AS pairs USING (profile_id_l, profil
 WHERE pairs.profile_id_l IS NULL
   AND (SELECT run_id FROM staging.matching_state) > :since_run_id
   AND EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
+  AND (SELECT b.n <> s.n OR b.digest <> s.digest FROM blocked AS b CROSS JOIN scored AS s)
 
 -- name: inv_doubt_is_no_merge
 -- title: 6 A vetoed pair is never decided as a merge

@@ -91,6 +91,10 @@ def _close(
     """The pairs that now close groups and did not before, and how many no longer do."""
     judge = judge_of(ctx.config)
     conn.execute(query(SQL, "create_stirred_profiles"))
+    step = 0
+    while conn.execute(query(SQL, "stir_partners"), {"step": step}).rowcount:
+        step += 1
+    conn.execute(query(SQL, "analyse_stirred_profiles"))
     rows = binary_copy.read(conn, load(SQL)["select_inner_pairs"], _INNER)
     closes = rows["rule_id"] == engine.CLOSURE_RULE
     ids = np.unique(np.concatenate([rows["profile_id_l"], rows["profile_id_r"]]).astype(np.int64))

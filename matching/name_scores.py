@@ -15,7 +15,6 @@ import numpy as np
 from anyascii import anyascii
 from numpy.typing import NDArray
 from rapidfuzz.distance import OSA, JaroWinkler
-from scipy.optimize import linear_sum_assignment
 
 from matching.comparisons import Levels
 from matching.encode import Codes, Column
@@ -94,6 +93,9 @@ def _person_words(name: str) -> list[str]:
 
 
 def _aligned(one: list[str], other: list[str], *, is_person: bool) -> float:
+    # Here, because it takes half a second to load, and few configurations have whole names.
+    from scipy.optimize import linear_sum_assignment
+
     alike = np.array([[_word_likeness(a, b, is_person=is_person) for b in other] for a in one])
     rows, columns = linear_sum_assignment(-alike)
     weight_one = np.array([_weight(word, is_person=is_person) for word in one])

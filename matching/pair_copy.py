@@ -61,20 +61,22 @@ def _fields(
     ]
 
 
-def _array(values: NDArray[Any], kind: str, oid: int, full: bool) -> NDArray[Any]:
-    """One PostgreSQL array per row of ``values``; empty arrays when not ``full``."""
+def _array(values: NDArray[Any], kind: str, oid: int, full: bool) -> Any:
+    """One PostgreSQL array per row of ``values``; when not ``full``, an empty one for all."""
     width = values.shape[1] if full else 0
     head: list[tuple[str, Any]] = [("dimensions", ">i4"), ("nulls", ">i4"), ("oid", ">i4")]
     if not width:
-        out = np.zeros(len(values), dtype=head)
-        out["oid"] = oid
-        return out
+        empty = np.zeros(1, dtype=head)
+        empty["oid"] = oid
+        return empty.view(f"V{empty.itemsize}")[0]
     element = [("size", ">i4"), ("value", np.dtype(kind).newbyteorder(">"))]
-    out = np.zeros(
-        len(values),
-        dtype=[*head, ("length", ">i4"), ("lower", ">i4"), ("elements", element, (width,))],
+    one = np.zeros(
+        1, dtype=[*head, ("length", ">i4"), ("lower", ">i4"), ("elements", element, (width,))]
     )
-    out["dimensions"], out["oid"], out["length"], out["lower"] = 1, oid, width, 1
-    out["elements"]["size"] = np.dtype(kind).itemsize
-    out["elements"]["value"] = values
+    one["dimensions"], one["oid"], one["length"], one["lower"] = 1, oid, width, 1
+    one["elements"]["size"] = np.dtype(kind).itemsize
+    # As bytes, or each element would be copied on its own again into its row.
+    wire = f"V{one.itemsize}"
+    out = np.full(len(values), one.view(wire))
+    out.view(one.dtype)["elements"]["value"] = values
     return out

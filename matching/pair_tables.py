@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import bulk
@@ -19,6 +21,7 @@ from matching.rules import ExactRules
 from mdm.config import Config
 
 SQL: Final = "matching/matching.sql"
+Candidates = tuple[engine.Positions, engine.Positions, Rules]
 _CANDIDATE = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"))
 
 
@@ -28,16 +31,35 @@ def judge_of(config: Config) -> engine.Judge:
     return engine.Judge(rules, config.matching.auto_merge, config.matching.review)
 
 
+def read_both(conn: Connection, config: Config) -> tuple[Profiles, Candidates]:
+    """All profiles, encoded for comparison, and all candidate pairs, as positions among them."""
+    copied = _copied_profiles(conn, "select_profiles")
+    with ThreadPoolExecutor(1) as database:  # gives the pairs while profiles are encoded here
+        coming = database.submit(_read_pairs, conn, "select_candidates")
+        profiles = _encoded(copied, config)
+        return profiles, _placed(profiles, coming.result())
+
+
 def read_profiles(conn: Connection, config: Config, *, some: bool = False) -> Profiles:
     """All of ``staging.profiles``, encoded for comparison.
 
     With ``some`` only those listed in the temporary table ``wanted_profiles``.
     """
-    select = load(SQL)["select_wanted_profiles" if some else "select_profiles"]
+    select = "select_wanted_profiles" if some else "select_profiles"
+    return _encoded(_copied_profiles(conn, select), config)
+
+
+def _copied_profiles(conn: Connection, select: str) -> io.BytesIO:
     sink = io.BytesIO()
-    bulk.copy_out(conn, select, sink)
+    bulk.copy_out(conn, load(SQL)[select], sink)
     sink.seek(0)
-    frame = pl.read_csv(sink, infer_schema=False).with_columns(pl.col("profile_id").cast(pl.Int64))
+    return sink
+
+
+def _encoded(copied: io.BytesIO, config: Config) -> Profiles:
+    frame = pl.read_csv(copied, infer_schema=False).with_columns(
+        pl.col("profile_id").cast(pl.Int64)
+    )
     types = {name: attribute.type for name, attribute in config.attributes.items()}
     return Profiles.from_frame(
         frame.with_columns(
@@ -47,15 +69,20 @@ def read_profiles(conn: Connection, config: Config, *, some: bool = False) -> Pr
     )
 
 
-def read_candidates(
-    conn: Connection, profiles: Profiles, *, changed: bool = False
-) -> tuple[engine.Positions, engine.Positions, Rules]:
+def read_candidates(conn: Connection, profiles: Profiles, *, changed: bool = False) -> Candidates:
     """The blocked pairs as positions in ``profiles``.
 
     With ``changed`` only those in the temporary table ``changed_pairs`` that are still candidates.
     """
-    select = load(SQL)["select_changed_candidates" if changed else "select_candidates"]
-    rows = binary_copy.read(conn, select, _CANDIDATE)
+    select = "select_changed_candidates" if changed else "select_candidates"
+    return _placed(profiles, _read_pairs(conn, select))
+
+
+def _read_pairs(conn: Connection, select: str) -> NDArray[Any]:
+    return binary_copy.read(conn, load(SQL)[select], _CANDIDATE)
+
+
+def _placed(profiles: Profiles, rows: NDArray[Any]) -> Candidates:
     return (
         positions(profiles, rows["profile_id_l"].astype(np.int64)),
         positions(profiles, rows["profile_id_r"].astype(np.int64)),

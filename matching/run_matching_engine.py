@@ -7,15 +7,17 @@ came (:mod:`matching.matching_delta`), when the model stays; otherwise everythin
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 from sqlalchemy import Connection
 
 from db.queries import query
 from matching import engine, matching_delta, model_store, pair_copy
-from matching.pair_tables import SQL, judge_of, read_candidates, read_profiles
+from matching.keys import Ints
+from matching.pair_tables import SQL, judge_of, read_both
 from matching.rules import RULES_MODEL
 from mdm.config import Config
 from mdm.phases import PhaseReport, RunContext
@@ -42,39 +44,67 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
 
 
 def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
-    profiles = read_profiles(conn, ctx.config)
-    candidates = read_candidates(conn, profiles)
+    profiles, candidates = read_both(conn, ctx.config)
     judge = judge_of(ctx.config)
     conn.execute(query(SQL, "clear"))
     with ctx.progress("matching", 3, "steps") as bar:
         if ctx.config.matching.model == "rules":
             model_id = model_store.pin_rules(conn, judge.rules, run_id=ctx.run_id)
             bar.update()
-            pairs = engine.match_by_rules(profiles, judge.rules, RULES_MODEL)
+            parts = iter([engine.match_by_rules(profiles, judge.rules, RULES_MODEL)])
             version = "rules"
         else:
             model_id, model = model_store.fitting(conn, profiles, candidates, run_id=ctx.run_id)
             version = model.version
             bar.update()
-            pairs = engine.match(profiles, model, candidates, judge)
-        bar.update()
+            parts = engine.match(profiles, model, candidates, judge)
         conn.execute(query(SQL, "drop_pair_indexes"))
-        written = pair_copy.write(conn, pairs, profiles.profile_id, model_id)
+        written = _write(conn, parts, profiles.profile_id, model_id)
+        bar.update()
         conn.execute(query(SQL, "create_pair_indexes"))
         conn.execute(query(SQL, "analyse_pairs"))
         conn.execute(query(SQL, "all_rescored"), {"run_id": ctx.run_id})
         bar.update()
-    decided = Counter(np.array(engine.DECISIONS)[pairs.decision].tolist())
+    decided = zip(engine.DECISIONS, written.decisions.tolist(), strict=True)
     return PhaseReport(
         len(candidates[0]),
-        written,
+        written.rows_n,
         detail={
             "model": version,
-            "decisions": {name: decided[name] for name in reversed(engine.DECISIONS)},
-            "vetoed": int(pairs.vetoed.sum()),
-            "closing_pairs": int((pairs.rule == engine.CLOSURE_RULE).sum()),
+            "decisions": dict(reversed(list(decided))),
+            "vetoed": written.vetoed_n,
+            "closing_pairs": written.closing_n,
         },
     )
+
+
+@dataclass
+class _Written:
+    """What went into the table of scored pairs; ``decisions`` counts by place in DECISIONS."""
+
+    rows_n: int = 0
+    vetoed_n: int = 0
+    closing_n: int = 0
+    decisions: Ints = field(default_factory=lambda: np.zeros(len(engine.DECISIONS), dtype=np.int64))
+
+
+def _write(
+    conn: Connection, parts: Iterable[engine.ScoredPairs], profile_id: Ints, model_id: int
+) -> _Written:
+    """Writes each part while the next ones are scored."""
+    out = _Written()
+    with ThreadPoolExecutor(1) as database:  # one: a connection does one thing at a time
+        underway: Future[int] | None = None
+        for part in parts:
+            if underway is not None:
+                out.rows_n += underway.result()
+            underway = database.submit(pair_copy.write, conn, part, profile_id, model_id)
+            out.vetoed_n += int(part.vetoed.sum())
+            out.closing_n += int((part.rule == engine.CLOSURE_RULE).sum())
+            out.decisions += np.bincount(part.decision, minlength=len(engine.DECISIONS))
+        if underway is not None:
+            out.rows_n += underway.result()
+    return out
 
 
 @dataclass(frozen=True)

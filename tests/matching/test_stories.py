@@ -32,12 +32,13 @@ def decide(
     def decisions(people: list[Person], rules: ExactRules | None = None) -> Decisions:
         profiles = profiles_of([*people, *crowd])
         left, right = all_pairs(len(profiles))
-        pairs = engine.match(
+        parts = engine.match(
             profiles,
             engine.train(profiles, left, right, code_version="test"),
             (left, right, np.ones(len(left), dtype=np.int16)),
             engine.Judge(rules or ExactRules(), auto_merge=0.6, review=0.2),
         )
+        pairs = engine.ScoredPairs.joined(parts)
         n = len(people)
         return {
             (int(a), int(b)): engine.DECISIONS[d]

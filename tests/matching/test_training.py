@@ -114,12 +114,13 @@ def test_an_irrelevant_column_changes_no_decision(
     for people, types in ((list(records), {}), (noisy, {"coin": "category"})):
         profiles = profiles_of(people, types)
         model = engine.train(profiles, left, right, code_version="test")
-        pairs = engine.match(
+        parts = engine.match(
             profiles,
             model,
             (left, right, np.ones(len(left), dtype=np.int16)),
             engine.Judge(engine.ExactRules(), auto_merge=0.6, review=0.2),
         )
+        pairs = engine.ScoredPairs.joined(parts)
         outcomes.append(pairs.decision == 2)
     same = np.array(truth)[left] == np.array(truth)[right]
     changed = (outcomes[0] != outcomes[1]).sum()
