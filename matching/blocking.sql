@@ -154,11 +154,15 @@ INSERT INTO staging.blocking_rules
     (rule_id, name, keys_n, blocks_n, pairs_n, new_pairs_n, blocks_by_size)
 VALUES (:rule_id, :name, :keys_n, :blocks_n, :pairs_n, :new_pairs_n, :blocks_by_size);
 
+-- name: oversized
+-- The blocks about which something was done.
+SELECT o.rule_id, o.key FROM staging.oversized_blocks AS o;
+
 -- name: delete_oversized
 -- Forget what was done about blocks that have changed.
 DELETE FROM staging.oversized_blocks AS o
-USING unnest(CAST(:keys AS bigint[])) AS touched (key)
-WHERE o.rule_id = :rule_id AND o.key = touched.key;
+USING unnest(CAST(:rule_ids AS smallint[]), CAST(:keys AS bigint[])) AS touched (rule_id, key)
+WHERE o.rule_id = touched.rule_id AND o.key = touched.key;
 
 -- name: insert_oversized
 -- One row per block over the cap (refined by further attributes) or over the budget (left out). A

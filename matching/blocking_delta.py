@@ -66,9 +66,7 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, feed: tables.Feed) -> P
             ],
             outcome.largest,
         )
-        for blocks in outcome.touched:
-            values = {"rule_id": blocks.rule_id, "keys": blocks.keys.tolist()}
-            conn.execute(query(tables.SQL, "delete_oversized"), values)
+        _forget_oversized(conn, outcome)
         oversized_n = tables.write_oversized(conn, ctx, outcome.touched, outcome.largest)
         tables.write_state(conn, generation=None, largest=outcome.largest, budget=chosen.budget)
         bar.update()
@@ -154,6 +152,20 @@ def _store_refined(conn: Connection, feed: tables.Feed, outcome: Reblocked) -> N
     for rule, entries in outcome.refined.items():
         key_store.forget(conn, rule, refined=True)
         key_store.write(conn, rule, entries, change_seq=feed.change_seq, refined=True)
+
+
+def _forget_oversized(conn: Connection, outcome: Reblocked) -> None:
+    """Forgets what was done about touched blocks: of the many touched, few are there."""
+    known = {(row.rule_id, row.key) for row in conn.execute(query(tables.SQL, "oversized"))}
+    rule_ids, keys = [], []
+    for blocks in outcome.touched:
+        mine = np.array(
+            [key for rule_id, key in known if rule_id == blocks.rule_id], dtype=np.int64
+        )
+        touched = mine[np.isin(mine, blocks.keys)].tolist()
+        rule_ids += [blocks.rule_id] * len(touched)
+        keys += touched
+    conn.execute(query(tables.SQL, "delete_oversized"), {"rule_ids": rule_ids, "keys": keys})
 
 
 def _store_pairs(conn: Connection, feed: tables.Feed, outcome: Reblocked) -> int:

@@ -53,7 +53,9 @@ def read(conn: Connection, rule_id: int, *, refined: bool) -> dict[int, Keys]:
     for change_seq, keys, profile_ids in _rows(sink.getbuffer()):
         parts.setdefault(change_seq, []).append(Keys(keys, profile_ids))
     return {
-        change_seq: Keys(
+        change_seq: several[0]
+        if len(several) == 1
+        else Keys(
             np.concatenate([one.keys for one in several]),
             np.concatenate([one.profile_ids for one in several]),
         )

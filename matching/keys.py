@@ -36,10 +36,11 @@ class Keys:
         if len(several) == 1:
             return several[0]
         none = [np.empty(0, dtype=np.int64)]
-        return cls.of(
-            np.concatenate([one.keys for one in several] or none),
-            np.concatenate([one.profile_ids for one in several] or none),
-        )
+        keys = np.concatenate([one.keys for one in several] or none)
+        profile_ids = np.concatenate([one.profile_ids for one in several] or none)
+        # Each is in order already: a merge sort only brings them together.
+        order = np.argsort(keys, kind="stable")
+        return cls(keys[order], profile_ids[order])
 
     def __len__(self) -> int:
         return len(self.keys)

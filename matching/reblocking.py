@@ -84,7 +84,7 @@ class Change:
     ) -> Change:
         """The change of ``before`` to what was ``kept`` and ``added``, without ``retired``."""
         after = Layer(before.rule_id, (*kept, added), before.gone | retired)
-        lost = before.of_profiles(retired)
+        lost = before.of_profiles(retired) if retired.any() else NONE
         touched = np.unique(np.concatenate([added.keys, dropped.keys, lost.keys]))
         return cls(before, after, touched)
 
@@ -237,12 +237,18 @@ def _pairs(layers: Sequence[Layer], stirred: Mask, largest: int) -> PairsByRule:
 
 
 def beyond(these: PairsByRule, those: PairsByRule, *, by_rule: bool = True) -> PairsByRule:
-    """The pairs of ``these`` that are not among ``those``; ``by_rule``: not by the same rule."""
+    """The pairs of ``these`` that are not among ``those``; ``by_rule``: not by the same rule.
+
+    Both are ordered by their ids.
+    """
     profile_ids, position = numbered([*these[:2], *those[:2]])
     n = len(profile_ids)
     mine, others = (
         (position[left] * n + position[right]) * _RULES + (rules if by_rule else 0)
         for left, right, rules in (these, those)
     )
-    new = ~np.isin(mine, others)
+    new = np.ones(len(mine), dtype=bool)
+    if len(others):
+        at = np.minimum(np.searchsorted(others, mine), len(others) - 1)
+        new = others[at] != mine
     return these[0][new], these[1][new], these[2][new]
