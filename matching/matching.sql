@@ -1,12 +1,11 @@
 -- Matching: profiles and candidate pairs in, scored pairs and the model out.
 
 -- name: select_profiles
--- For COPY: every profile in the order of its fingerprint.
+-- For COPY: every profile. Nothing asks for an order, so that wide rows are never sorted.
 SELECT profile_id, fingerprint, given_name, middle_name, family_name, name_suffix, organisation,
        email, phone, date_of_birth, gender, street, city, region, postcode, country, tax_id,
        customer_number, extra
 FROM staging.profiles
-ORDER BY fingerprint
 
 -- name: select_candidates
 -- For COPY: every candidate pair with the rule that found it.
@@ -18,11 +17,13 @@ TRUNCATE staging.identity_match_candidates, staging.rescored_profiles, staging.m
 
 -- name: drop_pair_indexes
 -- An index made after its rows costs a fraction of one kept up to date.
-DROP INDEX staging.identity_match_candidates_l, staging.identity_match_candidates_r;
+DROP INDEX staging.identity_match_candidates_pair, staging.identity_match_candidates_r;
 
 -- name: create_pair_indexes
--- By these a night finds the pairs of a profile; from the right side only those worth following.
-CREATE INDEX identity_match_candidates_l ON staging.identity_match_candidates (profile_id_l);
+-- No pair is there twice. By these a night finds the pairs of a profile; from the right side only
+-- those worth following.
+CREATE UNIQUE INDEX identity_match_candidates_pair
+    ON staging.identity_match_candidates (profile_id_l, profile_id_r);
 CREATE INDEX identity_match_candidates_r ON staging.identity_match_candidates (profile_id_r)
     WHERE decision <> 'REJECT';
 
@@ -90,13 +91,12 @@ ANALYZE pg_temp.wanted_profiles;
 TRUNCATE pg_temp.wanted_profiles;
 
 -- name: select_wanted_profiles
--- For COPY: the wanted profiles in the order of their fingerprints.
+-- For COPY: the wanted profiles.
 SELECT p.profile_id, p.fingerprint, p.given_name, p.middle_name, p.family_name, p.name_suffix,
        p.organisation, p.email, p.phone, p.date_of_birth, p.gender, p.street, p.city, p.region,
        p.postcode, p.country, p.tax_id, p.customer_number, p.extra
 FROM pg_temp.wanted_profiles AS w
 JOIN staging.profiles AS p ON p.profile_id = w.profile_id
-ORDER BY p.fingerprint
 
 -- name: select_changed_candidates
 -- For COPY: the changed pairs that are candidates.
@@ -125,23 +125,31 @@ WITH dropped AS (
 SELECT count(*) FROM dropped;
 
 -- name: create_stirred_profiles
--- All profiles of the groups that change: those that pairs which are not rejected tie to the seeds.
-ANALYZE pg_temp.group_seeds;
-CREATE TEMPORARY TABLE stirred_profiles ON COMMIT DROP AS
-WITH RECURSIVE reached AS (
-    SELECT s.profile_id FROM pg_temp.group_seeds AS s
-    UNION
-    SELECT partner.profile_id
-    FROM reached AS r
-    CROSS JOIN LATERAL (
-        SELECT p.profile_id_r FROM staging.identity_match_candidates AS p
-        WHERE p.profile_id_l = r.profile_id AND p.decision <> 'REJECT' AND p.rule_id <> 0
-        UNION ALL
-        SELECT p.profile_id_l FROM staging.identity_match_candidates AS p
-        WHERE p.profile_id_r = r.profile_id AND p.decision <> 'REJECT' AND p.rule_id <> 0
-    ) AS partner (profile_id)
-)
-SELECT reached.profile_id FROM reached;
+-- The profiles of the groups that change, with the step that reached each: the seeds are step 0.
+CREATE TEMPORARY TABLE stirred_profiles
+    (profile_id bigint PRIMARY KEY, step integer NOT NULL) ON COMMIT DROP;
+INSERT INTO pg_temp.stirred_profiles (profile_id, step)
+SELECT DISTINCT s.profile_id, 0 FROM pg_temp.group_seeds AS s;
+
+-- name: stir_partners
+-- The profiles that pairs which are not rejected tie to those of step :step, as the next step. (A
+-- recursive query makes room for all the rows that the planner fears, which takes seconds.)
+INSERT INTO pg_temp.stirred_profiles (profile_id, step)
+SELECT partner.profile_id, CAST(:step AS integer) + 1
+FROM pg_temp.stirred_profiles AS r
+CROSS JOIN LATERAL (
+    SELECT p.profile_id_r FROM staging.identity_match_candidates AS p
+    WHERE p.profile_id_l = r.profile_id AND p.decision <> 'REJECT' AND p.rule_id <> 0
+    UNION ALL
+    SELECT p.profile_id_l FROM staging.identity_match_candidates AS p
+    WHERE p.profile_id_r = r.profile_id AND p.decision <> 'REJECT' AND p.rule_id <> 0
+    OFFSET 0
+) AS partner (profile_id)
+WHERE r.step = :step
+ON CONFLICT (profile_id) DO NOTHING;
+
+-- name: analyse_stirred_profiles
+-- Temporary tables are analysed by nobody else.
 ANALYZE pg_temp.stirred_profiles;
 
 -- name: select_inner_pairs
