@@ -6,6 +6,15 @@
 -- Nothing of an earlier phase in this transaction is in the way; nothing is left for later ones.
 DROP TABLE IF EXISTS gold.work_touched, gold.work_member, gold.work_winner, gold.work_chosen
 
+-- name: favour_many_cores
+-- Where all customers are rebuilt: a core that would idle is worth the rows that its worker hands over,
+-- which the planner takes for dearer than they are.
+SET LOCAL parallel_tuple_cost = 0.01
+
+-- name: favour_no_more
+-- What follows is planned as always.
+SET LOCAL parallel_tuple_cost TO DEFAULT
+
 -- name: known_sources
 -- Every source gold has ever counted.
 SELECT source FROM gold.source_volumes ORDER BY source COLLATE "C"

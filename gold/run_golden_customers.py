@@ -21,7 +21,7 @@ from db.queries import query
 from gold import guards, members, state, survivorship
 from mdm.phases import PhaseReport, RunContext
 
-_FILE = "gold/golden.sql"
+_FILE, _MEMBERS = "gold/golden.sql", "gold/members.sql"
 _TARGETS = ("gold.dim_customers", "gold.customer_lineage", "gold.customer_changes")
 #: Further attributes by their declared type; all others are free text to an override.
 _KINDS = {"date": "date", "number": "number"}
@@ -92,10 +92,13 @@ def _rebuild(
     """The number of changes by type after the touched customers were built anew and brought in."""
     config = ctx.config
     rule_set_id = _register(conn, ctx)
+    if everyone:
+        conn.execute(query(_MEMBERS, "favour_many_cores"))
     sources = members.read(conn, config)
     conn.execute(query(_FILE, "create_chosen"), survivorship.rule_params(config))
     conn.execute(query(_FILE, "drop_golden"))
     conn.execute(query(_FILE, "create_golden"), {"sources": sources})
+    conn.execute(query(_MEMBERS, "favour_no_more"))
     extras = survivorship.extra_rules(config)
     if extras:
         conn.execute(
