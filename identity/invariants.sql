@@ -16,28 +16,35 @@ WHERE (m.record_id IS NULL AND NOT r.is_deleted AND r.change_seq <= seen.change_
    OR (m.record_id IS NOT NULL AND c.state IS DISTINCT FROM 'LIVE')
 
 -- name: inv_every_record_has_one_customer_since
--- Of the records that changed, the links that were made, and the customers that ended.
+-- Of the records that changed, the links that were made, and the customers that ended. OFFSET 0
+-- makes each be looked up by index: hashing all there are costs more than a night's check may.
 SELECT r.record_id, m.global_customer_id
 FROM staging.records AS r
-LEFT JOIN identity.customer_identity_map AS m ON m.record_id = r.record_id
-LEFT JOIN identity.customers AS c ON c.global_customer_id = m.global_customer_id
-CROSS JOIN identity.consumption AS seen
-WHERE r.change_seq > :since_change_seq AND r.change_seq <= seen.change_seq
+LEFT JOIN LATERAL (
+    SELECT x.record_id, x.global_customer_id, x.source, x.source_record_id, c.state
+    FROM identity.customer_identity_map AS x
+    LEFT JOIN identity.customers AS c USING (global_customer_id)
+    WHERE x.record_id = r.record_id OFFSET 0) AS m ON true
+WHERE r.change_seq > :since_change_seq
+  AND r.change_seq <= (SELECT seen.change_seq FROM identity.consumption AS seen)
   AND ((m.record_id IS NULL) <> r.is_deleted
        OR (r.source, r.source_record_id) <> (m.source, m.source_record_id)
-       OR (m.record_id IS NOT NULL AND c.state IS DISTINCT FROM 'LIVE'))
+       OR (m.record_id IS NOT NULL AND m.state IS DISTINCT FROM 'LIVE'))
 UNION ALL
 SELECT m.record_id, m.global_customer_id
 FROM identity.customer_identity_map AS m
-LEFT JOIN identity.customers AS c ON c.global_customer_id = m.global_customer_id
-LEFT JOIN staging.records AS r ON r.record_id = m.record_id
+LEFT JOIN LATERAL (SELECT k.state FROM identity.customers AS k
+                   WHERE k.global_customer_id = m.global_customer_id OFFSET 0) AS c ON true
+LEFT JOIN LATERAL (SELECT s.record_id, s.source, s.source_record_id FROM staging.records AS s
+                   WHERE s.record_id = m.record_id OFFSET 0) AS r ON true
 WHERE m.run_id > :since_run_id
   AND (c.state IS DISTINCT FROM 'LIVE' OR r.record_id IS NULL
        OR (r.source, r.source_record_id) <> (m.source, m.source_record_id))
 UNION ALL
 SELECT m.record_id, m.global_customer_id
 FROM identity.customers AS c
-JOIN identity.customer_identity_map AS m ON m.global_customer_id = c.global_customer_id
+CROSS JOIN LATERAL (SELECT x.record_id, x.global_customer_id FROM identity.customer_identity_map AS x
+                    WHERE x.global_customer_id = c.global_customer_id OFFSET 0) AS m
 WHERE c.ended_run_id > :since_run_id
 
 -- name: inv_living_customers_have_records
@@ -59,25 +66,37 @@ WITH named AS (
     UNION
     SELECT e.related_customer_id FROM identity.identity_events AS e WHERE e.run_id > :since_run_id
 )
-SELECT c.global_customer_id
+SELECT n.global_customer_id
 FROM named AS n
-JOIN identity.customers AS c ON c.global_customer_id = n.global_customer_id
+CROSS JOIN LATERAL (SELECT k.state FROM identity.customers AS k
+                    WHERE k.global_customer_id = n.global_customer_id OFFSET 0) AS c
 WHERE c.state = 'LIVE'
-  AND NOT EXISTS (SELECT FROM identity.customer_identity_map AS m
-                  WHERE m.global_customer_id = c.global_customer_id)
+  AND (SELECT m.record_id FROM identity.customer_identity_map AS m
+       WHERE m.global_customer_id = n.global_customer_id LIMIT 1) IS NULL
 
 -- name: inv_redirects_end_at_once
 -- title: a merged id redirects straight to an id that was not merged itself
+-- A state is MERGED where merged_into is filled (a CHECK sees to it), and these are indexed.
 SELECT c.global_customer_id, c.merged_into
 FROM identity.customers AS c
 JOIN identity.customers AS t ON t.global_customer_id = c.merged_into
-WHERE t.state = 'MERGED'
+WHERE c.merged_into IS NOT NULL AND t.merged_into IS NOT NULL
 
 -- name: inv_endings_are_on_record
 -- title: every id that ended has the event that says so
 SELECT c.global_customer_id, c.state, c.ended_run_id
 FROM identity.customers AS c
 WHERE c.state <> 'LIVE'
+  AND NOT EXISTS (
+    SELECT FROM identity.identity_events AS e
+    WHERE e.global_customer_id = c.global_customer_id AND e.run_id = c.ended_run_id
+      AND e.event_type = CASE c.state WHEN 'MERGED' THEN 'MERGE' ELSE 'DELETE' END)
+
+-- name: inv_endings_are_on_record_since
+-- Of the ids that ended.
+SELECT c.global_customer_id, c.state, c.ended_run_id
+FROM identity.customers AS c
+WHERE c.state <> 'LIVE' AND c.ended_run_id > :since_run_id
   AND NOT EXISTS (
     SELECT FROM identity.identity_events AS e
     WHERE e.global_customer_id = c.global_customer_id AND e.run_id = c.ended_run_id
