@@ -143,7 +143,7 @@ CROSS JOIN LATERAL (
     UNION ALL
     SELECT p.profile_id_l FROM staging.identity_match_candidates AS p
     WHERE p.profile_id_r = r.profile_id AND p.decision <> 'REJECT' AND p.rule_id <> 0
-    OFFSET 0
+    OFFSET 0  -- keeps it a search per profile, whatever the planner believes of the temporary table
 ) AS partner (profile_id)
 WHERE r.step = :step
 ON CONFLICT (profile_id) DO NOTHING;
