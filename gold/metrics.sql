@@ -20,18 +20,6 @@ SELECT coalesce((SELECT CAST(marks ->> 'touched_id' AS bigint)
                WHERE touched_id > CAST(:touched_id AS bigint) AND global_customer_id IS NULL) AS everyone,
        coalesce((SELECT customer_n FROM gold.data_quality_metrics ORDER BY run_id DESC LIMIT 1), 0) AS customer_n
 
--- name: pairs_moved
--- The share of scored pairs that matching has written or dropped, by its own account, since the last
--- figures of them; none where it is not known.
-SELECT CAST(moved.pair_n AS real) / nullif(figures.pair_n, 0)
-FROM (SELECT sum(p.rows_out + coalesce(CAST(p.detail ->> 'pairs_dropped' AS bigint), 0)) AS pair_n
-      FROM ops.phase_runs AS p
-      WHERE p.phase = 'matching'
-        AND p.run_id > (SELECT max(run_id) FROM gold.match_confidence_metrics)) AS moved
-CROSS JOIN (SELECT sum(f.pair_n) AS pair_n
-            FROM gold.match_confidence_metrics AS f
-            WHERE f.run_id = (SELECT max(run_id) FROM gold.match_confidence_metrics)) AS figures
-
 -- name: measure_matches
 -- Scored pairs by decision and band of probability. Counted into a table of their own first, because
 -- an INSERT keeps its SELECT on one core.

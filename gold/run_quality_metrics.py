@@ -3,11 +3,10 @@
 Reads the scored pairs, gold, its events and the overrides; writes
 ``gold.match_confidence_metrics``, ``gold.data_quality_metrics`` and
 ``gold.steward_override_metrics``, keyed by run, and only when what they are made from has moved
-since the last figures. What single link decisions move does not
-show in a share of all customers, nor what a night brings in the bands of all scored pairs, and
-counting these would cost more than the work counted: such figures are made when enough has come
-together. How well customers are filled follows the change events from the figures before; counted
-from gold itself, it comes to the same.
+since the last figures. What single link decisions move does not show in a share of all customers,
+and counting these would cost more than the decision: such figures are made with the next delivery,
+or when enough has come together. How well customers are filled follows the change events from the
+figures before; counted from gold itself, it comes to the same.
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ _PAIRS = ("pairs", "model_id")
 _NOT_BY_LINKS = (*_PAIRS, "change_seq", "override_id")
 #: The share of all customers that may be rebuilt before figures are made anew.
 UNSEEN_SHARE: Final = 0.001
-#: The share of all scored pairs that may come or go before those of pairs are.
-UNSEEN_PAIRS: Final = 0.05
 #: Events since the last figures beside all customers, up to which to follow them is less work.
 FOLLOWED_SHARE: Final = 0.1
 
@@ -41,7 +38,7 @@ def signature(conn: Connection) -> dict[str, Any]:
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     """How many figures were written; none when nothing has moved."""
     before, now = state.marks(conn, "metrics"), signature(conn)
-    # what the figures of pairs and of customers are of; both may be older than the signature
+    # what the figures of pairs and of customers are of
     matches = before.pop("matches", None) if before is not None else None
     event_seq = before.pop("event_seq", None) if before is not None else None
     if before == now:
@@ -51,9 +48,8 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     moment = {"run_id": ctx.run_id, "as_of": ctx.as_of}
     written = 0
     pairs = {mark: now[mark] for mark in _PAIRS}
-    if _have_moved(conn, matches, pairs):
+    if matches != pairs:
         written += conn.execute(query(_FILE, "measure_matches"), moment).rowcount
-        matches = pairs
     reach = {"event_seq": event_seq, "share": FOLLOWED_SHARE}
     told = conn.execute(query(_FILE, "followable"), reach).one()
     if told.can_follow:
@@ -62,19 +58,9 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     else:
         written += conn.execute(query(_FILE, "measure_quality"), moment).rowcount
     written += conn.execute(query(_FILE, "measure_overrides"), moment).rowcount
-    marks = now | {"matches": matches, "event_seq": told.event_seq}
+    marks = now | {"matches": pairs, "event_seq": told.event_seq}
     state.write(conn, "metrics", run_id=ctx.run_id, marks=marks)
     return PhaseReport(rows_in=0, rows_out=written, detail={"figures": written})
-
-
-def _have_moved(conn: Connection, before: dict[str, Any] | None, now: dict[str, Any]) -> bool:
-    """Whether the scored pairs differ enough from those of the last figures to count them."""
-    if before is None or before["model_id"] != now["model_id"]:
-        return True
-    if before == now:
-        return False
-    share = conn.execute(query(_FILE, "pairs_moved")).scalar_one()
-    return share is None or share >= UNSEEN_PAIRS
 
 
 def _is_too_little(conn: Connection, before: dict[str, Any], now: dict[str, Any]) -> bool:

@@ -95,6 +95,7 @@ def _stage_source(
     else:
         if whole:
             _do(conn, "find_current_rows_of_all", batch_rows=BATCH_ROWS)
+            _do(conn, "join_by_hash")
         else:
             _do(conn, "find_touched_records", source=name)
             _do(conn, "find_current_rows_of_touched", batch_rows=BATCH_ROWS)
@@ -113,6 +114,7 @@ def _stage_source(
         read = stage_current_rows(
             conn, batches, mapping, standardiser, target, read_batch=read_batch, bar=bar
         )
+    _do(conn, "join_as_planned")
     numbers = {"source": name, "change_seq": target.change_seq, "run_id": ctx.run_id}
     _do(conn, "stage_first_deletions" if is_first else "stage_deletions", **numbers)
     if not is_new:

@@ -121,6 +121,15 @@ JOIN pg_temp.source_rows AS rows
 {joins}
 WHERE present.batch = {batch} AND NOT present.is_deleted
 
+-- name: join_by_hash
+-- Whole batches are joined by hash. The statistics of raw do not know its newest objects until the
+-- next ANALYZE; the planner takes their rows for one or two, and would read a batch for each.
+SET LOCAL enable_nestloop = off
+
+-- name: join_as_planned
+-- What the statements after the batches are planned with.
+SET LOCAL enable_nestloop = on
+
 -- name: find_outdated_rows
 -- Temporary: for the first load of a source, the rows of records that came more than once but for
 -- their current one: current is what find_current_rows_of_all says. They are few as a rule, so the

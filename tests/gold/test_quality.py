@@ -254,30 +254,6 @@ def test_a_night_asks_nothing_new_while_the_queue_is_full(world: World) -> None:
     ]
 
 
-def test_figures_of_pairs_wait_until_enough_of_them_moved(world: World) -> None:
-    figures = "SELECT DISTINCT run_id FROM gold.match_confidence_metrics ORDER BY 1"
-    town(world)
-    nights = ((2, 0, [(1,)]), (3, 1, [(1,), (3,)]))
-    for run_id, pairs_moved, measured in nights:
-        night = {"run": run_id, "n": pairs_moved}
-        world.conn.execute(
-            text(
-                "INSERT INTO ops.runs (run_id, command, as_of, config_hash, code_version, host, "
-                "pid) OVERRIDING SYSTEM VALUE VALUES (:run, 'run', now(), '', '', '', 1)"
-            ),
-            night,
-        )
-        world.conn.execute(
-            text(
-                "INSERT INTO ops.phase_runs (run_id, phase, position, started_at, seconds, "
-                "rows_in, rows_out, rows_rejected) VALUES (:run, 'matching', 5, now(), 1, 0, :n, 0)"
-            ),
-            night,
-        )
-        look_at_all(world)
-        assert world.rows(figures) == measured
-
-
 def test_customers_that_look_like_several(world: World) -> None:
     world.put("sales:1", "ann", date_of_birth="1980-01-01")
     world.put("support:1", "ann", date_of_birth="1950-01-01")
