@@ -168,7 +168,7 @@ def test_publishing_is_retried_as_a_whole(
     def listener(phase: Phase, report: PhaseReport | None, seconds: float) -> None:
         if phase.name == "events" and report is None and not ended:
             with engine.connect() as conn:
-                like = {"like": "%gold_pending%"}
+                like = {"like": "%INTO gold.layer_state%"}
                 ended.append(conn.execute(text(TERMINATE), like).scalar_one())
 
     report = run(warehouse, crm, listener)
