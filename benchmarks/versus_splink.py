@@ -26,7 +26,7 @@ from mdm.evaluation import pairwise
 
 _WORKER = Path(__file__).with_name("splink_worker.py")
 _OURS = ("blocking", "matching", "identity")
-SETUPS = ("documented", "contacts")
+SETUPS = ("documented", "quick", "contacts")
 
 
 class PeerFailed(MdmError):
@@ -133,7 +133,7 @@ def _last_line(command: list[str]) -> dict[str, Any]:
     type=click.Choice(SETUPS),
     default="documented",
     show_default=True,
-    help="How Splink is set up: with the postcode, or names, birth date and contacts alone.",
+    help="How Splink is set up: as documented, trained quickly, or without any address.",
 )
 def main(records: int, seed: int, splink_python: str, setup: str) -> None:
     """Measure both on the same records; the last line is JSON."""

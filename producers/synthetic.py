@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from producers.objects import ObjectStore
 from producers.population import Ints, Population, grow, people_count, population_tag
 from producers.spelling import Batch, Habits, spell
 from producers.systems import iso_dates, loose_phone
@@ -77,25 +75,6 @@ def customer_file(records: int, seed: int = 42, *, chunk: int = CHUNK) -> Iterat
     for start in range(0, records, chunk):
         rows = slice(start, min(start + chunk, records))
         yield _chunk(people, person[rows], occasion[rows], start)
-
-
-def put_customer_file(
-    store: ObjectStore, truth: Path, *, source: str, records: int, seed: int = 42
-) -> int:
-    """Put the file into a lake as JSON lines of `source`, and its truth into the CSV file `truth`.
-
-    The objects lie in one old partition, `dt=2025-01-01/hr=00`. Returns the number of objects.
-    """
-    objects = 0
-    truth.parent.mkdir(parents=True, exist_ok=True)
-    with truth.open("wb") as file:
-        for chunk in customer_file(records, seed):
-            key = f"{source}/dt=2025-01-01/hr=00/{source}_{objects:05d}.jsonl"
-            store.put(key, chunk.records.write_ndjson().encode())
-            clusters = chunk.clusters.with_columns(source=pl.lit(source))
-            clusters.write_csv(file, include_header=objects == 0)
-            objects += 1
-    return objects
 
 
 def _registrations(people: Population, records: int, seed: int) -> tuple[Ints, Ints]:

@@ -156,3 +156,21 @@ take_lock() {
 }
 
 release_lock() { rm -rf "$LOCK"; }
+
+# A folder $work with a home of its own for services; both are gone when the script ends.
+temporary_home() { # temporary_home NAME
+    work=$(mktemp -d "${TMPDIR:-/tmp}/mdm-$1.XXXXXX")
+    chmod 755 "$work" # the database server of a root user runs as somebody else
+    export MDM_HOME="$work/home" MDM_SERVICES=embedded
+    trap 'leave_home' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+}
+
+leave_home() {
+    local code=$?
+    trap - EXIT
+    [ ! -d "$MDM_HOME" ] || .venv/bin/mdm services down >/dev/null 2>&1 || true
+    rm -rf "$work"
+    exit $code
+}

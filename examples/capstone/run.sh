@@ -8,20 +8,7 @@ set -euo pipefail
 case $1 in /*) input=$1 ;; *) input=$PWD/$1 ;; esac
 case $2 in /*) output=$2 ;; *) output=$PWD/$2 ;; esac
 environment run
-
-work=$(mktemp -d "${TMPDIR:-/tmp}/mdm-capstone.XXXXXX")
-chmod 755 "$work" # the database server of a root user runs as somebody else
-export MDM_HOME="$work/home" MDM_SERVICES=embedded
-finish() {
-    code=$?
-    trap - EXIT
-    [ ! -d "$MDM_HOME" ] || .venv/bin/mdm services down >/dev/null 2>&1 || true
-    rm -rf "$work"
-    exit $code
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+temporary_home capstone
 
 .venv/bin/python examples/capstone/unify.py "$input" "$output"
 say "Written to $output:"

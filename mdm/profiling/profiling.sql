@@ -5,7 +5,7 @@ FROM raw.lake_objects
 WHERE source = :source AND state = 'LOADED'
 
 -- name: payloads
--- Every {step}th row of the loaded objects of a source, as it came. {table} is quoted and {step} an
+-- One row in {step} of the loaded objects of a source, as it came. {table} is quoted and {step} an
 -- integer, both by the caller, because COPY takes no parameters.
 SELECT rows.payload
 FROM {table} AS rows

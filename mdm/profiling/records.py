@@ -44,8 +44,8 @@ def records_of(
             text = statement.as_string(cursor)
         bulk.copy_out(conn, text, file, options=_COPY)
         file.seek(0)
-        share = f"every {step}th of {total:,}" if step > 1 else f"all {total:,}"
-        yield iter(file), f"raw.{source.table}, {share} rows"
+        share = f"one row in {step} of {total:,}" if step > 1 else f"all {total:,} rows"
+        yield iter(file), f"raw.{source.table}, {share}"
 
 
 def _lake_lines(lake: Lake, name: str) -> Iterator[bytes]:

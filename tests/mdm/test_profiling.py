@@ -378,7 +378,7 @@ def test_init_load_run_profile(mdm: Any) -> None:
         == (document["fields"][0])
     )
     assert mdm("profile", "--source", "people", "--rows", "10") == 0, mdm.err
-    assert "10 records of raw.people, every 3th of 30 rows" in mdm.out
+    assert "10 records of raw.people, one row in 3 of 30" in mdm.out
     assert mdm("profile", "--source", "people", "--html", "p.html") == 0, mdm.err
     assert tags_of((mdm.folder / "p.html").read_text(encoding="utf-8")) <= PAGE_TAGS
     assert mdm("profile", "--source", "nobody") == 2

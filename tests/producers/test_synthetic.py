@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import polars as pl
 import pytest
 
-from producers.objects import FolderStore
-from producers.synthetic import FIELDS, ID, customer_file, put_customer_file
+from producers.synthetic import FIELDS, ID, customer_file
 
 
 def whole(records: int, seed: int = 42, chunk: int = 50_000) -> pl.DataFrame:
@@ -68,20 +66,6 @@ def test_people_are_written_in_different_ways(file: pl.DataFrame) -> None:
     repeated = file.filter(pl.len().over("cluster_id") > 1)
     spellings = repeated.group_by("cluster_id").agg(pl.col("given_name").n_unique().alias("ways"))
     assert 0.15 < (spellings["ways"] > 1).mean() < 0.6  # type: ignore[operator]
-
-
-def test_the_file_and_its_truth_reach_a_lake(tmp_path: Path) -> None:
-    objects = put_customer_file(
-        FolderStore(tmp_path / "lake"), tmp_path / "truth.csv", source="crm", records=900
-    )
-    (path,) = (tmp_path / "lake").rglob("*.jsonl")
-    assert objects == 1
-    stored = pl.read_ndjson(path)
-    truth = pl.read_csv(tmp_path / "truth.csv")
-    assert stored.columns == [ID, *FIELDS]
-    assert truth.columns == [ID, "cluster_id", "source"]
-    assert set(truth[ID]) == set(stored[ID])
-    assert truth["source"].unique().to_list() == ["crm"]
 
 
 def test_fifty_thousand_records_take_seconds() -> None:
