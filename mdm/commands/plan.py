@@ -8,7 +8,7 @@ import click
 
 from mdm import plan
 from mdm.app import App, pass_app, say
-from mdm.commands.run import tell
+from mdm.commands.run import stop_if_stopped, tell
 from mdm.errors import UsageError
 from mdm.phases import between
 from mdm.pipeline import Pipeline
@@ -21,7 +21,10 @@ from mdm.summary import summary
 @click.option("--full", is_flag=True, help="Plan a full recomputation.")
 @click.pass_context
 def plan_command(ctx: click.Context, full: bool) -> None:
-    """Work a whole run out without publishing it, and show what it would change."""
+    """Work a whole run out without publishing it, and show what it would change.
+
+    Exit code 3 when a contract stopped a source: the plan is of the others.
+    """
     if ctx.invoked_subcommand is not None:
         return
     app: App = ctx.obj
@@ -33,6 +36,7 @@ def plan_command(ctx: click.Context, full: bool) -> None:
         assert report.plan_id is not None
         with warehouse.engine.connect() as conn:
             _show(plan.find(conn, report.plan_id))
+        stop_if_stopped(report)
 
 
 @plan_command.command("show", epilog="Example:  mdm plan show 3")

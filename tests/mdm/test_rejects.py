@@ -101,12 +101,26 @@ def test_lines_wait_are_shown_and_come_in_after_a_fix(mdm: Any, customers: Any) 
     assert mdm.rows("SELECT count(*) FROM raw.quarantine") == [["0"]]
 
 
-def test_a_stopped_source_says_so_and_the_others_are_published(mdm: Any, customers: Any) -> None:
+def deliver_too_little(mdm: Any, customers: Any) -> None:
+    """Two files of crm, the first smaller than its contract promises, and one of web."""
     configure(mdm, "[sources.crm.contract]\nvolume = { min = 3 }\n")
     deliver(mdm, "a.jsonl", customers(ANNA))
     deliver(mdm, "b.jsonl", customers(BEN, BEN | {"id": "5"}, BEN | {"id": "6"}))
     deliver(mdm, "w.jsonl", customers({"id": "9", "name": "Cleo Lang", "email": "c@l.example"}),
             "web")  # fmt: skip
+
+
+def test_a_plan_with_a_stopped_source_is_of_the_others(mdm: Any, customers: Any) -> None:
+    deliver_too_little(mdm, customers)
+    assert mdm("plan") == 3, mdm.err
+    assert "Plan 1 (waiting): 1 new" in mdm.out
+    assert "Stopped by their contracts: crm: crm/dt=" in mdm.err
+    assert mdm("apply", "1") == 0, mdm.err
+    assert names(mdm) == ["Cleo Lang"]
+
+
+def test_a_run_with_a_stopped_source_publishes_the_others(mdm: Any, customers: Any) -> None:
+    deliver_too_little(mdm, customers)
     assert mdm("run") == 3
     assert "Stopped by their contracts: crm: crm/dt=" in mdm.err
     assert "1 lines, where volume promises at least 3" in mdm.err
