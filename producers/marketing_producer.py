@@ -26,45 +26,22 @@ _TITLES = ("Ms.", "Mr.")
 def compose(lines: Lines) -> Iterator[Document]:
     """Yield leads as people filled the form in: titles, capitals, phones in any shape."""
     who = lines.spelled
-    rows = zip(
-        lines.ids,
-        utc_stamps(lines.opened),
-        utc_stamps(lines.updated),
-        lines.choice,
-        who.gender.tolist(),
-        iso_dates(who.born.tolist()),
-        who.email,
-        who.phone,
-        who.city,
-        who.postcode,
-        who.firm,
-        strict=True,
-    )
-    for row, (
-        lead,
-        created,
-        updated,
-        choice,
-        gender,
-        born,
-        email,
-        phone,
-        city,
-        postcode,
-        company,
-    ) in enumerate(rows):
+    created, updated = utc_stamps(lines.opened), utc_stamps(lines.updated)
+    born = iso_dates(who.born.tolist())
+    for row, (lead, choice) in enumerate(zip(lines.ids, lines.choice, strict=True)):
+        email = who.email[row] or ""
         yield {
             "lead_id": lead,
-            "created_at": created,
-            "updated_at": updated,
+            "created_at": created[row],
+            "updated_at": updated[row],
             "campaign": CAMPAIGNS[choice % len(CAMPAIGNS)],
-            "full_name": _as_typed(joined_name(who, row), choice >> 8, gender),
-            "email": (email.upper() if choice % 29 == 0 else email) if email else "",
-            "phone": loose_phone(phone, choice >> 16) or "",
-            "birthday": german_date(born) or "",
-            "city": city or "",
-            "zip": postcode or "",
-            "company": company or "",
+            "full_name": _as_typed(joined_name(who, row), choice >> 8, int(who.gender[row])),
+            "email": email.upper() if choice % 29 == 0 else email,
+            "phone": loose_phone(who.phone[row], choice >> 16) or "",
+            "birthday": german_date(born[row]) or "",
+            "city": who.city[row] or "",
+            "zip": who.postcode[row] or "",
+            "company": who.firm[row] or "",
         }
 
 

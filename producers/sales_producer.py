@@ -23,67 +23,34 @@ from producers.timeline import SALES
 def compose(lines: Lines) -> Iterator[Document]:
     """Yield orders with the customer as the shop's form took them."""
     who = lines.spelled
-    rows = zip(
-        lines.ids,
-        utc_stamps(lines.opened),
-        utc_stamps(lines.updated),
-        lines.choice,
-        who.account,
-        who.given,
-        who.middle,
-        who.family,
-        who.suffix.tolist(),
-        iso_dates(who.born.tolist()),
-        who.email,
-        who.phone,
-        who.street,
-        who.city,
-        who.region,
-        who.postcode,
-        who.country,
-        strict=True,
-    )
-    for (
-        order,
-        placed,
-        updated,
-        choice,
-        account,
-        given,
-        middle,
-        family,
-        suffix,
-        born,
-        email,
-        phone,
-        street,
-        city,
-        region,
-        postcode,
-        country,
-    ) in rows:
+    placed, updated = utc_stamps(lines.opened), utc_stamps(lines.updated)
+    born = iso_dates(who.born.tolist())
+    for row, (order, choice) in enumerate(zip(lines.ids, lines.choice, strict=True)):
+        family, suffix = who.family[row], int(who.suffix[row])
         yield {
             "order_id": order,
-            "placed_at": placed,
-            "updated_at": updated,
+            "placed_at": placed[row],
+            "updated_at": updated[row],
             "total": {"amount": round(choice % 40_000 / 100 + 5, 2), "currency": "USD"},
             "customer": filled(
                 {
-                    "number": account,
-                    "first_name": given,
-                    "middle_name": middle,
+                    "number": who.account[row],
+                    "first_name": who.given[row],
+                    "middle_name": who.middle[row],
                     "last_name": f"{family} {SUFFIXES[suffix]}" if suffix else family,
-                    "birth_date": born,
-                    "contact": filled({"email": email, "phone": national_phone(phone)}),
+                    "birth_date": born[row],
+                    "contact": filled(
+                        {"email": who.email[row], "phone": national_phone(who.phone[row])}
+                    ),
                 }
             ),
             "ship_to": filled(
                 {
-                    "line1": street,
-                    "city": city,
-                    "state": region or None,
-                    "zip": postcode,
-                    "country": country,
+                    "line1": who.street[row],
+                    "city": who.city[row],
+                    "state": who.region[row] or None,
+                    "zip": who.postcode[row],
+                    "country": who.country[row],
                 }
             ),
         }

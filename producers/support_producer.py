@@ -26,29 +26,21 @@ SUBJECTS = ("Where is my order?", "Return", "Invoice", "Cannot sign in", "Damage
 def compose(lines: Lines) -> Iterator[Document]:
     """Yield tickets with the requester as the agent wrote them down."""
     who = lines.spelled
-    rows = zip(
-        lines.ids,
-        new_york_stamps(lines.opened),
-        new_york_stamps(lines.updated),
-        lines.choice,
-        who.account,
-        iso_dates(who.born.tolist()),
-        who.email,
-        who.phone,
-        strict=True,
-    )
-    for row, (ticket, opened, updated, choice, account, born, email, phone) in enumerate(rows):
+    opened, updated = new_york_stamps(lines.opened), new_york_stamps(lines.updated)
+    born = iso_dates(who.born.tolist())
+    for row, (ticket, choice) in enumerate(zip(lines.ids, lines.choice, strict=True)):
+        name = joined_name(who, row, family_first=choice % 31 == 0)
         yield {
             "ticket_id": ticket,
-            "opened_at": opened,
-            "updated_at": updated,
+            "opened_at": opened[row],
+            "updated_at": updated[row],
             "subject": SUBJECTS[choice % len(SUBJECTS)],
             "requester": {
-                "name": ascii_text(joined_name(who, row, family_first=choice % 31 == 0)),
-                "email": email,
-                "phone": e164_phone(phone),
-                "dob": american_date(born),
-                "account_number": account,
+                "name": ascii_text(name),
+                "email": who.email[row],
+                "phone": e164_phone(who.phone[row]),
+                "dob": american_date(born[row]),
+                "account_number": who.account[row],
             },
         }
 
