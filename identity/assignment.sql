@@ -9,7 +9,7 @@ DROP TABLE IF EXISTS
     pg_temp.identity_overlap, pg_temp.identity_split_parts, pg_temp.identity_preference,
     pg_temp.identity_target, pg_temp.identity_followers, pg_temp.identity_gone,
     pg_temp.identity_changes, pg_temp.identity_scope, pg_temp.identity_scope_customers,
-    pg_temp.identity_same_groups, pg_temp.identity_same_profiles,
+    pg_temp.identity_scope_records, pg_temp.identity_same_groups,
     pg_temp.identity_touched_records, pg_temp.identity_next CASCADE;
 DROP VIEW IF EXISTS
     pg_temp.identity_scoped_inputs, pg_temp.identity_scoped_profiles, pg_temp.identity_scoped_map,
@@ -55,15 +55,11 @@ CREATE TEMP TABLE identity_cluster_links (
 CREATE TEMP TABLE identity_members ON COMMIT DROP AS
 SELECT i.record_id, i.source, i.source_record_id, i.profile_id,
        coalesce(c.cluster, -o.record_id, i.profile_id) AS cluster,
-       c.confidence, c.held_by,
-       m.record_id AS mapped_record_id, m.profile_id AS mapped_profile_id,
-       m.global_customer_id AS mapped_customer_id, m.first_customer_id,
-       m.match_confidence AS mapped_confidence, m.decision AS mapped_decision
+       c.confidence, c.held_by, i.mapped_record_id, i.mapped_profile_id, i.mapped_customer_id,
+       i.first_customer_id, i.mapped_confidence, i.mapped_decision
 FROM pg_temp.identity_scoped_inputs AS i
 LEFT JOIN pg_temp.identity_own_nodes AS o ON o.record_id = i.record_id
-LEFT JOIN pg_temp.identity_clustered AS c ON c.node = coalesce(-o.record_id, i.profile_id)
-LEFT JOIN identity.customer_identity_map AS m
-       ON m.source_record_id = i.source_record_id AND m.source = i.source;
+LEFT JOIN pg_temp.identity_clustered AS c ON c.node = coalesce(-o.record_id, i.profile_id);
 
 -- name: create_sizes
 -- One row per cluster that has records.

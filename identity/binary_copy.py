@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg2 import sql
 from sqlalchemy import Connection
 
 from db import bulk
@@ -22,15 +23,20 @@ _TRAILER = b"\xff\xff"
 
 
 def read(
-    conn: Connection, select: str, columns: Sequence[tuple[str, str]]
+    conn: Connection, select: str, columns: Sequence[tuple[str, str]], **values: object
 ) -> dict[str, NDArray[Any]]:
     """The columns of ``select`` as arrays in native byte order, equally long.
 
     Each row of ``select`` is a part of the columns, each value such a part:
     ``string_agg(int8send(x), '')``, NULL where there is nothing. ``columns`` names them with their
     numpy types: ``i2``/``i4``/``i8`` for integers, ``f4``/``f8`` for reals, ``S16`` for UUIDs.
+    ``values`` are put in for its ``{placeholders}``, as literals: COPY knows no bound parameters.
     ValueError when the parts are not of these types, rather than numbers read from wrong bytes.
     """
+    if values:
+        literals = {name: sql.Literal(value) for name, value in values.items()}
+        with bulk.cursor(conn) as cur:
+            select = sql.SQL(select).format(**literals).as_string(cur)
     sink = io.BytesIO()
     rows = bulk.copy_out(conn, select, sink, options="FORMAT binary")
     wire, at = sink.getbuffer(), len(_HEADER)

@@ -13,12 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg2 import sql
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sqlalchemy import Connection
 
-from db import bulk
 from db.queries import load, query
 from identity import binary_copy
 
@@ -48,6 +46,12 @@ class Pairs:
         return Pairs(
             self.left[chosen], self.right[chosen], self.probability[chosen], self.kind[chosen]
         )
+
+    @staticmethod
+    def none() -> Pairs:
+        """No pairs."""
+        nothing = np.empty(0, dtype=np.int64)
+        return Pairs(nothing, nothing, np.empty(0), nothing)
 
     def joined_with(self, *others: Pairs) -> Pairs:
         """These pairs followed by those of ``others``."""
@@ -119,25 +123,23 @@ class Graph:
     different: tuple[Ints, Ints]
 
 
-def read_graph(conn: Connection, *, merge_flagged: bool, scoped: bool) -> Graph:
+def read_graph(conn: Connection, *, merge_flagged: bool, known: Pairs | None) -> Graph:
     """The graph of the profiles that some pair or steward could join to another.
 
-    Reads ``staging.identity_match_candidates``, the profiles in scope (only these when ``scoped``)
-    and, through the temporary table of own nodes, their records and the steward decisions.
+    Reads ``staging.identity_match_candidates`` unless the scored pairs of the profiles in scope are
+    ``known`` already, the profiles in scope and, through the temporary table of own nodes,
+    their records and the steward decisions.
     """
     own = _own_nodes(conn)
     words = _judgements(conn, own)
-    if scoped:
-        found = _pairs(conn, "select_scoped_pairs", own)
-        parts = np.isin(found.kind, (REJECT, VETOED))
-        parting: Iterable[Pairs] = [found.where(parts)]
-        scored = _expand(found.where(~parts), own)
+    if known is not None:
+        parts = np.isin(known.kind, (REJECT, VETOED))
+        parting: Iterable[Pairs] = [known.where(parts)]
+        scored = _expand(known.where(~parts), own)
     else:
-        scored = _expand(_pairs(conn, "select_joining_pairs", own), own)
+        scored = _expand(read_pairs(conn, _SQL, "select_joining_pairs", base=own.base), own)
         parting = _parting_pairs(conn, own)
-    joining = scored.kind == AUTO_MERGE
-    if merge_flagged:
-        joining |= scored.kind == FLAG_REVIEW
+    joining = is_joining(scored, merge_flagged=merge_flagged)
     links = scored.where(joining).joined_with(_equal_data(own))
 
     slot = np.full(own.base + len(own.record), -1, dtype=np.int64)
@@ -164,6 +166,12 @@ def read_graph(conn: Connection, *, merge_flagged: bool, scoped: bool) -> Graph:
         same=same,
         different=(different[0][met], different[1][met]),
     )
+
+
+def is_joining(pairs: Pairs, *, merge_flagged: bool) -> NDArray[np.bool_]:
+    """Which of the scored ``pairs`` join what they tie."""
+    joining: NDArray[np.bool_] = pairs.kind == AUTO_MERGE
+    return joining | (pairs.kind == FLAG_REVIEW) if merge_flagged else joining
 
 
 def _own_nodes(conn: Connection) -> OwnNodes:
@@ -211,12 +219,10 @@ def _columns(pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
     return table[:, 0], table[:, 1]
 
 
-def _pairs(conn: Connection, name: str, own: OwnNodes, **blocks: sql.Literal) -> Pairs:
+def read_pairs(conn: Connection, file: str, name: str, *, base: int, **values: object) -> Pairs:
     """The pairs that a query gives in the packed form that ``graph.sql`` describes."""
-    with bulk.cursor(conn) as cur:
-        select = sql.SQL(load(_SQL)[name]).format(base=sql.Literal(own.base), **blocks)
-        columns = binary_copy.read(conn, select.as_string(cur), _PAIR)
-    left, right = np.divmod(np.abs(columns["ends"]), own.base)
+    columns = binary_copy.read(conn, load(file)[name], _PAIR, base=base, **values)
+    left, right = np.divmod(np.abs(columns["ends"]), base)
     second = np.signbit(columns["probability"])
     kind = np.where(columns["ends"] > 0, AUTO_MERGE + second, REJECT + second)
     return Pairs(left, right, np.abs(columns["probability"]).astype(np.float64), kind)
@@ -226,8 +232,10 @@ def _parting_pairs(conn: Connection, own: OwnNodes) -> Iterator[Pairs]:
     """The pairs that speak against joining, in chunks of the table's blocks."""
     blocks = conn.execute(query(_SQL, "candidate_blocks")).scalar_one()
     for at in range(0, blocks, _BLOCKS_AT_ONCE):
-        first, behind = (sql.Literal(f"({block},0)") for block in (at, at + _BLOCKS_AT_ONCE))
-        yield _pairs(conn, "select_parting_pairs", own, first=first, behind=behind)
+        first, behind = f"({at},0)", f"({at + _BLOCKS_AT_ONCE},0)"
+        yield read_pairs(
+            conn, _SQL, "select_parting_pairs", base=own.base, first=first, behind=behind
+        )
 
 
 def _expand(pairs: Pairs, own: OwnNodes) -> Pairs:

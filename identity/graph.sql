@@ -29,11 +29,12 @@ SELECT EXISTS (SELECT FROM identity.consumption AS c
                JOIN staging.matching_state AS m ON m.run_id <= c.run_id);
 
 -- name: rescored
--- The profiles whose scored pairs are not those of the last resolution, where that may regroup them.
-SELECT DISTINCT r.profile_id
+-- For COPY: the profiles whose scored pairs are not those of the last resolution, where that may
+-- regroup them.
+SELECT string_agg(int8send(r.profile_id), '')
 FROM staging.rescored_profiles AS r
 JOIN identity.consumption AS c ON r.run_id > c.run_id
-WHERE r.may_regroup;
+WHERE r.may_regroup
 
 -- name: create_own_nodes
 -- One row per record that is a node of its own instead of standing behind its profile.
@@ -106,16 +107,6 @@ SELECT string_agg(int8send(p.profile_id_l * {base} + p.profile_id_r), ''),
 FROM staging.identity_match_candidates AS p
 WHERE p.decision <> 'REJECT' AND NOT p.is_vetoed
 GROUP BY p.profile_id_l >> 22
-
--- name: select_scoped_pairs
--- For COPY: all scored pairs between touched profiles, packed as by select_joining_pairs.
-SELECT string_agg(int8send((p.profile_id_l * {base} + p.profile_id_r)
-                           * CASE WHEN p.decision = 'REJECT' OR p.is_vetoed THEN -1 ELSE 1 END), ''),
-       string_agg(float4send(CASE WHEN p.is_vetoed OR p.decision = 'FLAG_REVIEW'
-                                  THEN -p.match_probability ELSE p.match_probability END), '')
-FROM staging.identity_match_candidates AS p
-JOIN pg_temp.identity_scope AS l ON l.profile_id = p.profile_id_l
-JOIN pg_temp.identity_scope AS r ON r.profile_id = p.profile_id_r
 
 -- name: candidate_blocks
 -- How many blocks of the table of scored pairs there are to read.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from db.queries import query
+from db.queries import load, query
 from identity import binary_copy, first_load, scope
 from identity.graph import Ints, read_graph
 from identity.partition import Partition, partition
@@ -118,10 +118,11 @@ def resolve(
     touched = None if ctx.full or state.consumed_rules != state.rules else rescored
     with ctx.progress("identity", 4, "steps") as bar:
         conn.execute(query(_SQL, "drop_temporary"))
+        met = None
         if touched is None:
             scope.look_at_all(conn)
         else:
-            scope.look_at_touched(
+            met = scope.look_at_touched(
                 conn,
                 change_seq=state.consumed_change_seq,
                 decision_id=state.consumed_decision_id,
@@ -129,7 +130,7 @@ def resolve(
                 merge_flagged=merge_flagged,
             )
         conn.execute(query(_GRAPH, "create_own_nodes"), _poor_profile_rules(ctx))
-        graph = read_graph(conn, merge_flagged=merge_flagged, scoped=touched is not None)
+        graph = read_graph(conn, merge_flagged=merge_flagged, known=met)
         bar.update()
         clusters = partition(
             graph,
@@ -159,8 +160,8 @@ def _rescored(conn: Connection) -> Ints | None:
     """The profiles whose scored pairs changed since the last resolution; None where any may."""
     if not conn.execute(query(_GRAPH, "has_seen_all_pairs")).scalar_one():
         return None
-    rows = conn.execute(query(_GRAPH, "rescored")).scalars().all()
-    return np.array(rows, dtype=np.int64)
+    columns = binary_copy.read(conn, load(_GRAPH)["rescored"], (("profile", "i8"),))
+    return columns["profile"]
 
 
 def read_state(conn: Connection, ctx: RunContext) -> State:
