@@ -7,7 +7,7 @@ SELECT count(*) AS profiles_n, count(email) AS email, count(phone) AS phone, cou
        count(customer_number) AS customer_number, count(organisation) AS organisation,
        count(postcode) AS postcode, count(city) AS city, count(given_name) AS given_name,
        count(extra) AS extra
-FROM staging.profiles;
+FROM :profiles;
 
 -- name: let_workers_help
 -- Have the keys of many profiles made by parallel workers. The planner takes a pattern or a hash for as
@@ -44,8 +44,8 @@ CROSS JOIN LATERAL (VALUES
 WHERE r.value IS NOT NULL
 
 -- name: clear
--- Empty the outcome of the last blocking.
-TRUNCATE staging.blocking_rules, staging.oversized_blocks, staging.blocking_state,
+-- Empty the outcome of the last blocking, and what waits to be taken out of it.
+TRUNCATE staging.gone_profiles, staging.blocking_rules, staging.oversized_blocks, staging.blocking_state,
     staging.blocked_pair_changes, staging.identity_match_candidates_blocked;
 
 -- name: consumed
@@ -58,7 +58,7 @@ LEFT JOIN staging.volatile_marker AS v ON v.layer = 'blocking';
 
 -- name: state
 -- The one row of what the last blocking left to build on, with the rules it used.
-SELECT s.largest_block,
+SELECT s.largest_block, s.fill,
        ARRAY(SELECT r.rule_id FROM staging.blocking_rules AS r ORDER BY r.rule_id) AS rule_ids
 FROM staging.blocking_state AS s;
 
@@ -80,9 +80,22 @@ WHERE r.change_seq > :behind AND r.change_seq <= :until;
 CREATE TEMPORARY TABLE new_profiles ON COMMIT DROP AS
 SELECT p.* FROM staging.profiles AS p WHERE p.change_seq > :consumed;
 
--- name: drop_new_profiles
+-- name: forget_unblocked
+-- Profiles that went before any blocking saw them were never in its blocks.
+DELETE FROM staging.gone_profiles AS g WHERE g.change_seq > :consumed;
+
+-- name: create_stirred_profiles
+-- The profiles that live on in blocks which are treated otherwise, for the queries of the rules.
+CREATE TEMPORARY TABLE stirred_profiles ON COMMIT DROP AS
+SELECT p.* FROM staging.profiles AS p WHERE p.profile_id = ANY (CAST(:profile_ids AS bigint[]));
+
+-- name: drop_profiles
 -- Two runs may share a transaction.
-DROP TABLE pg_temp.new_profiles;
+DROP TABLE IF EXISTS pg_temp.new_profiles, pg_temp.stirred_profiles;
+
+-- name: forget_gone_profiles
+-- They are out of their blocks.
+DELETE FROM staging.gone_profiles;
 
 -- name: drop_pair_index
 -- An index made after its rows costs a fraction of one kept up to date.
@@ -103,10 +116,10 @@ SELECT nextval('staging.change_seq');
 
 -- name: write_state
 -- What the next blocking builds on.
-INSERT INTO staging.blocking_state AS state (generation, largest_block, pair_budget)
+INSERT INTO staging.blocking_state AS state (generation, largest_block, pair_budget, fill)
 VALUES (coalesce(:generation, (SELECT s.generation FROM staging.blocking_state AS s)),
-        :largest_block, :pair_budget)
-ON CONFLICT (only_row) DO UPDATE SET generation = excluded.generation,
+        :largest_block, :pair_budget, CAST(:fill AS jsonb))
+ON CONFLICT (only_row) DO UPDATE SET generation = excluded.generation, fill = excluded.fill,
     largest_block = excluded.largest_block, pair_budget = excluded.pair_budget;
 
 -- name: create_left_pairs
@@ -154,15 +167,10 @@ INSERT INTO staging.blocking_rules
     (rule_id, name, keys_n, blocks_n, pairs_n, new_pairs_n, blocks_by_size)
 VALUES (:rule_id, :name, :keys_n, :blocks_n, :pairs_n, :new_pairs_n, :blocks_by_size);
 
--- name: oversized
--- The blocks about which something was done.
-SELECT o.rule_id, o.key FROM staging.oversized_blocks AS o;
-
 -- name: delete_oversized
--- Forget what was done about blocks that have changed.
+-- Forget what was done about blocks of a rule that have changed.
 DELETE FROM staging.oversized_blocks AS o
-USING unnest(CAST(:rule_ids AS smallint[]), CAST(:keys AS bigint[])) AS touched (rule_id, key)
-WHERE o.rule_id = touched.rule_id AND o.key = touched.key;
+WHERE o.rule_id = :rule_id AND o.key = ANY (CAST(:keys AS bigint[]));
 
 -- name: insert_oversized
 -- One row per block over the cap (refined by further attributes) or over the budget (left out). A

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,10 @@ from sqlalchemy import Connection
 from db.queries import query
 from matching import binary_copy, key_store
 from matching import blocking_tables as tables
-from matching.blocking_keys import NEW_PROFILES
+from matching.blocking_keys import GONE_PROFILES, NEW_PROFILES, STIRRED_PROFILES
 from matching.blocking_plan import Plan
 from matching.blocks import PairsByRule
-from matching.keys import NONE, Keys, Mask
+from matching.keys import NONE, Ints, Keys, Mask
 from matching.reblocking import KeptKeys, Limits, Reblocked, beyond, reblock
 from mdm.phases import PhaseReport, RunContext
 
@@ -28,27 +29,25 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, feed: tables.Feed) -> P
     """How many profiles came and went, and pairs came and went; brings the tables up to date."""
     names = dict(chosen.rules)
     with ctx.progress("blocking", 4, "steps") as bar:
-        conn.execute(query(tables.SQL, "create_new_profiles"), {"consumed": feed.consumed_seq})
-        added = {
-            number: Keys.of(*tables.read_keys(conn, ctx.config, (number, name), of=NEW_PROFILES))
-            for number, name in chosen.rules
-        }
-        conn.execute(query(tables.SQL, "drop_new_profiles"))
+        added = _keys(conn, ctx, chosen, NEW_PROFILES)
+        lost = _keys(conn, ctx, chosen, GONE_PROFILES)
         bar.update()
-        kept, tails = _kept(conn, chosen, feed)
+        stored, kept = _kept(conn, chosen, feed)
         bar.update()
         counts = {one.rule_id: one for one in _counts(conn)}
         retired = _retired(conn, feed, feed.consumed_seq, feed.change_seq)
         outcome = reblock(
             kept,
             added,
+            lost,
             retired=retired,
             blocks_by_size={rule: one.blocks_by_size for rule, one in counts.items()},
             limits=Limits(ctx.config.matching.max_block_size, chosen.budget, feed.largest_block),
             refine=lambda entries: tables.refine(conn, entries),
+            keys_of=lambda profile_ids: _keys_of(conn, ctx, chosen, profile_ids),
         )
         bar.update()
-        _store_keys(conn, feed, kept, tails, added, retired)
+        _store_keys(conn, feed, stored, added, kept.gone | retired)
         _store_refined(conn, feed, outcome)
         gone_n = _store_pairs(conn, feed, outcome)
         came_n = tables.count_by_rule(outcome.came[2], names)
@@ -68,7 +67,8 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, feed: tables.Feed) -> P
         )
         _forget_oversized(conn, outcome)
         oversized_n = tables.write_oversized(conn, ctx, outcome.touched, outcome.largest)
-        tables.write_state(conn, generation=None, largest=outcome.largest, budget=chosen.budget)
+        tables.write_state(conn, generation=None, largest=outcome.largest, chosen=chosen)
+        conn.execute(query(tables.SQL, "forget_gone_profiles"))
         bar.update()
     return PhaseReport(
         feed.new_n + feed.retired_n,
@@ -85,22 +85,38 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, feed: tables.Feed) -> P
     )
 
 
-def _kept(conn: Connection, chosen: Plan, feed: tables.Feed) -> tuple[KeptKeys, dict[int, int]]:
-    """The stored keys, and by rule how many of them came after the rule's first."""
-    segments, refined, tails = {}, {}, {}
-    written = {feed.consumed_seq}
-    for number, _ in chosen.rules:
-        stored = key_store.read(conn, number, refined=False)
-        written |= stored.keys()
-        first, *later = stored.values() or [NONE]
-        tail = Keys.joined(later)
-        segments[number] = (first, tail)
-        tails[number] = len(tail)
-        cut = key_store.read(conn, number, refined=True)
-        written |= cut.keys()
-        refined[number] = Keys.joined(list(cut.values()))
-    gone = _retired(conn, feed, min(written), feed.consumed_seq)
-    return KeptKeys(segments, refined, gone), tails
+def _keys(conn: Connection, ctx: RunContext, chosen: Plan, of: str) -> dict[int, Keys]:
+    """By rule the keys of the profiles in a table."""
+    return {
+        number: Keys.of(*tables.read_keys(conn, ctx.config, (number, name), of=of))
+        for number, name in chosen.rules
+    }
+
+
+def _keys_of(conn: Connection, ctx: RunContext, chosen: Plan, profile_ids: Ints) -> dict[int, Keys]:
+    """By rule the keys of some profiles that live."""
+    if not profile_ids.size:
+        return {number: NONE for number, _ in chosen.rules}
+    wanted = {"profile_ids": profile_ids.tolist()}
+    conn.execute(query(tables.SQL, "create_stirred_profiles"), wanted)
+    return _keys(conn, ctx, chosen, STIRRED_PROFILES)
+
+
+def _kept(
+    conn: Connection, chosen: Plan, feed: tables.Feed
+) -> tuple[dict[int, key_store.Stored], KeptKeys]:
+    """What is stored of each rule, and how it is looked at."""
+    stored = {number: key_store.read(conn, number, refined=False) for number, _ in chosen.rules}
+    refined = {number: key_store.read(conn, number, refined=True) for number, _ in chosen.rules}
+    written = {feed.consumed_seq}.union(
+        *(one.written for one in (*stored.values(), *refined.values()))
+    )
+    kept = KeptKeys(
+        {number: (one.first, one.later) for number, one in stored.items()},
+        {number: Keys.joined([one.first.whole(), one.later]) for number, one in refined.items()},
+        _retired(conn, feed, min(written), feed.consumed_seq),
+    )
+    return stored, kept
 
 
 def _retired(conn: Connection, feed: tables.Feed, behind: int, until: int) -> Mask:
@@ -127,24 +143,24 @@ def _counts(conn: Connection) -> list[tables.RuleCounts]:
 def _store_keys(
     conn: Connection,
     feed: tables.Feed,
-    kept: KeptKeys,
-    tails: dict[int, int],
-    added: dict[int, Keys],
-    retired: Mask,
+    stored: Mapping[int, key_store.Stored],
+    added: Mapping[int, Keys],
+    gone: Mask,
 ) -> None:
     """Adds the new keys. One rule a night, if any, gets all its keys written as one again."""
     shares = {
-        rule: (tails[rule] + len(new)) / (1 + len(kept.segments[rule][0]))
+        rule: (len(stored[rule].later) + len(new)) / (1 + stored[rule].first_n)
         for rule, new in added.items()
     }
     longest = max(shares, key=shares.__getitem__)
     for rule, new in added.items():
-        entries = new
         if rule == longest and shares[rule] > _LONGEST_TAIL:
+            every = Keys.joined([stored[rule].first.whole(), stored[rule].later, new])
             key_store.forget(conn, rule, refined=False)
-            every = Keys.joined([*kept.segments[rule], new])
-            entries = every.where(~(kept.gone | retired)[every.profile_ids])
-        key_store.write(conn, rule, entries, change_seq=feed.change_seq, refined=False)
+            living = every.where(~gone[every.profile_ids])
+            key_store.write_first(conn, rule, living, change_seq=feed.change_seq)
+        else:
+            key_store.write(conn, rule, new, change_seq=feed.change_seq, refined=False)
 
 
 def _store_refined(conn: Connection, feed: tables.Feed, outcome: Reblocked) -> None:
@@ -155,17 +171,11 @@ def _store_refined(conn: Connection, feed: tables.Feed, outcome: Reblocked) -> N
 
 
 def _forget_oversized(conn: Connection, outcome: Reblocked) -> None:
-    """Forgets what was done about touched blocks: of the many touched, few are there."""
-    known = {(row.rule_id, row.key) for row in conn.execute(query(tables.SQL, "oversized"))}
-    rule_ids, keys = [], []
-    for blocks in outcome.touched:
-        mine = np.array(
-            [key for rule_id, key in known if rule_id == blocks.rule_id], dtype=np.int64
-        )
-        touched = mine[np.isin(mine, blocks.keys)].tolist()
-        rule_ids += [blocks.rule_id] * len(touched)
-        keys += touched
-    conn.execute(query(tables.SQL, "delete_oversized"), {"rule_ids": rule_ids, "keys": keys})
+    """Forgets what was done about touched blocks."""
+    for rule_id, keys in outcome.were_over:
+        if keys.size:
+            touched = {"rule_id": rule_id, "keys": keys.tolist()}
+            conn.execute(query(tables.SQL, "delete_oversized"), touched)
 
 
 def _store_pairs(conn: Connection, feed: tables.Feed, outcome: Reblocked) -> int:

@@ -13,6 +13,8 @@ _RULES = "matching/blocking_rules.sql"
 
 ALL_PROFILES = "staging.profiles"
 NEW_PROFILES = "pg_temp.new_profiles"
+GONE_PROFILES = "staging.gone_profiles"
+STIRRED_PROFILES = "pg_temp.stirred_profiles"
 
 
 def key_query(
@@ -20,7 +22,7 @@ def key_query(
 ) -> str:
     """A SELECT of ``profile_id, rule_id, key`` with its parameters filled in, as COPY asks for.
 
-    ``of`` names the table of profiles: one of the two above.
+    ``of`` names the table of profiles: one of those above.
     """
     lines = (line for line in load(_RULES)[name].splitlines() if not line.startswith("--"))
     body = "\n".join(lines).replace(":profiles", of)

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Row
-
 from mdm.config import Config
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -46,36 +44,38 @@ WIDE: Final = frozenset(
 STRONG: Final = ("email", "phone", "street", "tax_id", "customer_number")
 SMALL_DATA: Final = 100_000
 LEAST_BUDGET: Final = 4_000_000
-_KEPT_AS: Final = "1"
+_KEPT_AS: Final = "2"
 """Version of keys and of what is kept of them: under another, everything is made anew."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The rules in use (number and name) and the most pairs they may make."""
+    """The rules in use (number and name), the most pairs they may make, and what that rests on."""
 
     rules: tuple[tuple[int, str], ...]
     budget: int
+    fill: Mapping[str, int]
 
 
-def plan(fill: Row[tuple[int, ...]], config: Config) -> Plan:
+def plan(fill: Mapping[str, int], config: Config) -> Plan:
     """Which rules to use on profiles filled like ``fill``, and the pair budget they share.
+
+    ``fill`` counts ``profiles_n``, and by attribute the profiles that have it.
 
     Rules named in ``[matching] blocking`` are taken as they stand. Else every rule whose attributes
     exist is; of a large file rich in e-mails, phones and addresses the wide ones are spared, for
     they would cost most of the pairs and find next to nothing new.
     """
     numbers = {name: number for number, name in enumerate(NEEDS, start=1)}
-    counts = fill._mapping
-    total = int(counts["profiles_n"])
-    strong = sum(int(counts[name]) for name in STRONG) / max(total, 1)
+    total = fill["profiles_n"]
+    strong = sum(fill[name] for name in STRONG) / max(total, 1)
     spare = total > SMALL_DATA and strong >= 1.5
     chosen: Sequence[str] = config.matching.blocking or tuple(
         name for name in NEEDS if not (spare and name in WIDE)
     )
-    usable = [name for name in chosen if all(counts[need] for need in NEEDS[name])]
+    usable = [name for name in chosen if all(fill[need] for need in NEEDS[name])]
     budget = max(int(config.matching.pairs_per_profile * total), LEAST_BUDGET)
-    return Plan(tuple((numbers[name], name) for name in usable), budget)
+    return Plan(tuple((numbers[name], name) for name in usable), budget, fill)
 
 
 def digest(config: Config) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, Final
 
 import numpy as np
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from db import bulk
 from db.queries import load, query
 from matching import binary_copy
 from matching.blocking_keys import ALL_PROFILES, key_query
+from matching.blocking_plan import Plan
 from matching.blocks import Blocks, PairsByRule, Rules, pairs_within
 from matching.keys import Ints, Keys
 from mdm.config import Config
@@ -29,7 +31,7 @@ _BATCH = 500_000
 class Feed:
     """What is new: profiles and retirements behind ``consumed_seq``, up to ``change_seq``.
 
-    ``largest_block`` is the limit that the last blocking found.
+    ``largest_block`` is the limit that the last blocking found, ``fill`` what it counted.
     """
 
     consumed_seq: int
@@ -38,6 +40,8 @@ class Feed:
     last_profile_id: int
     new_n: int
     retired_n: int
+    rule_ids: tuple[int, ...]
+    fill: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,12 @@ class RuleCounts:
     keys_n: int
     new_pairs_n: int
     blocks_by_size: Ints
+
+
+def fill(conn: Connection, of: str = ALL_PROFILES) -> dict[str, int]:
+    """How many profiles there are in a table of them, and how many with each attribute."""
+    counts = conn.execute(text(load(SQL)["fill"].replace(":profiles", of))).one()
+    return dict(counts._mapping)
 
 
 def read_keys(
@@ -161,7 +171,12 @@ def write_oversized(
     return written
 
 
-def write_state(conn: Connection, *, generation: int | None, largest: int, budget: int) -> None:
+def write_state(conn: Connection, *, generation: int | None, largest: int, chosen: Plan) -> None:
     """Writes what the next blocking builds on; ``generation`` None leaves it as it is."""
-    values = {"generation": generation, "largest_block": largest, "pair_budget": budget}
+    values = {
+        "generation": generation,
+        "largest_block": largest,
+        "pair_budget": chosen.budget,
+        "fill": json.dumps(chosen.fill),
+    }
     conn.execute(query(SQL, "write_state"), values)

@@ -17,13 +17,13 @@ from matching.keys import Keys
 from mdm.phases import Bar, PhaseReport, RunContext
 
 
-def run(
-    conn: Connection, ctx: RunContext, chosen: Plan, profiles_n: int, change_seq: int
-) -> PhaseReport:
+def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> PhaseReport:
     """How many profiles went in and pairs came out; writes the blocking tables, all anew."""
     conn.execute(query(tables.SQL, "clear"))
     key_store.clear(conn)
+    profiles_n = chosen.fill["profiles_n"]
     if not chosen.rules or profiles_n < 2:
+        key_store.create_index(conn)
         return PhaseReport(profiles_n, 0)
     conn.execute(query(tables.SQL, "let_workers_help"))
     cap = ctx.config.matching.max_block_size
@@ -58,7 +58,7 @@ def run(
         tables.write_rules(conn, counts, largest)
         oversized_n = tables.write_oversized(conn, ctx, every, largest)
         generation = conn.execute(query(tables.SQL, "next_generation")).scalar_one()
-        tables.write_state(conn, generation=generation, largest=largest, budget=chosen.budget)
+        tables.write_state(conn, generation=generation, largest=largest, chosen=chosen)
         bar.update()
     return PhaseReport(
         profiles_n,
@@ -90,12 +90,13 @@ def _blocks(
             if stored is not None:
                 stored.result()
             stored = database.submit(
-                key_store.write, conn, number, entries, change_seq=change_seq, refined=False
+                key_store.write_first, conn, number, entries, change_seq=change_seq, frozen=True
             )
             yield Blocks.of(number, entries)
             bar.update()
         if stored is not None:
             stored.result()
+    key_store.create_index(conn)
 
 
 def _cut(conn: Connection, found: list[Blocks], *, cap: int, change_seq: int) -> list[Blocks]:

@@ -1,5 +1,9 @@
 """The blocking keys in ``staging.blocking_keys``: arrays in few rows, written and read by COPY.
 
+A rule's first array is long and looked into by every night. It is cut into buckets of a few keys,
+in ``staging.blocking_key_buckets``, where a night finds those it wants by index; what nights have
+added is short, and read whole.
+
 Wire formats: PostgreSQL documentation, COPY "Binary Format"; PostgreSQL sources, ``byteasend``.
 """
 
@@ -8,6 +12,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection
@@ -15,57 +20,96 @@ from sqlalchemy import Connection
 from db import bulk
 from db.queries import load, query
 from matching.binary_copy import HEADER, TRAILER
-from matching.keys import Ints, Keys
+from matching.keys import Ints, Keys, Sought
 
 _SQL = "matching/key_store.sql"
 _TABLE = ("staging", "blocking_keys")
-_COLUMNS = ("rule_id", "is_refined", "change_seq", "part", "entries_n", "keys", "profile_ids")
+_COLUMNS = (
+    "rule_id", "is_refined", "change_seq", "part", "entries_n", "bucket_bits",
+    "keys", "profile_ids",
+)  # fmt: skip
 _PART = 4_000_000  # entries: 32 MiB an array, far below what a row may hold
-_ROW = struct.Struct(">h ih i? iq ii ii")
+_ROW = struct.Struct(">h ih i? iq ii ii ih")
 _LENGTH = struct.Struct(">i")
+_BUCKETS = ("staging", "blocking_key_buckets")
+_BUCKET_COLUMNS = ("rule_id", "bucket", "entries")
+_READ_WHOLE = 1 << 16  # entries: to read as many costs less than to look for some of them
+_PER_BUCKET_BITS = 4  # sixteen entries: a row of a quarter of a kilobyte
+_BUCKETS_AT_ONCE = 1 << 18
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is kept of a rule: the first entries, those that came later, and since when."""
+
+    first: Keys | Sought
+    later: Keys
+    written: frozenset[int]
+    """The change numbers of the blockings that wrote them."""
+
+    first_n: int
+    """How many the first entries are."""
 
 
 def write(conn: Connection, rule_id: int, keys: Keys, *, change_seq: int, refined: bool) -> None:
     """Adds rows with these entries; those of before stay."""
     for part, start in enumerate(range(0, len(keys), _PART)):
         piece = keys.where(slice(start, start + _PART))
-        sink = io.BytesIO()
-        sink.write(HEADER)
-        sink.write(
-            _ROW.pack(len(_COLUMNS), 2, rule_id, 1, refined, 8, change_seq, 4, part, 4, len(piece))
-        )
-        for values in (piece.keys, piece.profile_ids):
-            sink.write(_LENGTH.pack(8 * len(values)))
-            sink.write(values.astype(">i8").data)
-        sink.write(TRAILER)
-        sink.seek(0)
-        bulk.copy_in(conn, _TABLE, _COLUMNS, sink, options="FORMAT binary")
+        _write_row(conn, (rule_id, refined, change_seq, part, len(piece), 0), piece)
 
 
-def read(conn: Connection, rule_id: int, *, refined: bool) -> dict[int, Keys]:
-    """The entries of a rule by the change number of the blocking that wrote them."""
-    select = load(_SQL)["select_keys"]
-    with bulk.cursor(conn) as cursor:
-        filled = cursor.mogrify(select, {"rule_id": rule_id, "refined": refined}).decode()
-    sink = io.BytesIO()
-    bulk.copy_out(conn, filled, sink, options="FORMAT binary")
+def write_first(
+    conn: Connection, rule_id: int, keys: Keys, *, change_seq: int, frozen: bool = False
+) -> None:
+    """Writes all entries of a rule of which nothing is kept, in buckets if they are many.
+
+    ``frozen``: into tables that this transaction has emptied.
+    """
+    if len(keys) < _READ_WHOLE:
+        write(conn, rule_id, keys, change_seq=change_seq, refined=False)
+        return
+    bits = max((len(keys) >> _PER_BUCKET_BITS).bit_length(), 1)
+    none = keys.where(slice(0))
+    _write_row(conn, (rule_id, False, change_seq, 0, len(keys), bits), none)
+    buckets = keys.keys >> (64 - bits)
+    first = np.flatnonzero(np.diff(buckets, prepend=buckets[0] - 1))
+    options = "FORMAT binary, FREEZE" if frozen else "FORMAT binary"
+    for at in range(0, len(first), _BUCKETS_AT_ONCE):
+        starts = first[at : at + _BUCKETS_AT_ONCE]
+        last = at + len(starts)
+        end = int(first[last]) if last < len(first) else len(keys)
+        piece = keys.where(slice(int(starts[0]), end))
+        rows = _bucket_rows(rule_id, buckets[starts], starts - starts[0], piece)
+        bulk.copy_in(conn, _BUCKETS, _BUCKET_COLUMNS, rows, options=options)
+
+
+def read(conn: Connection, rule_id: int, *, refined: bool) -> Stored:
+    """What is kept of a rule."""
     parts: dict[int, list[Keys]] = {}
-    for change_seq, keys, profile_ids in _rows(sink.getbuffer()):
+    first_bits = first_n = 0
+    for change_seq, entries_n, bits, keys, profile_ids in _rows(conn, rule_id, refined):
+        if not parts:
+            first_bits = bits
         parts.setdefault(change_seq, []).append(Keys(keys, profile_ids))
-    return {
-        change_seq: several[0]
-        if len(several) == 1
-        else Keys(
-            np.concatenate([one.keys for one in several]),
-            np.concatenate([one.profile_ids for one in several]),
-        )
-        for change_seq, several in parts.items()
-    }
+        if len(parts) == 1:
+            first_n += entries_n
+    first, *later = [Keys.appended(several) for several in parts.values()] or [Keys.appended([])]
+    return Stored(
+        _sought(conn, rule_id, first_bits) if first_bits else first,
+        Keys.joined(later),
+        frozenset(parts),
+        first_n,
+    )
 
 
 def clear(conn: Connection) -> None:
-    """Forgets all entries of all rules."""
+    """Forgets all entries of all rules; the index of buckets is to be made after the next."""
     conn.execute(query(_SQL, "clear"))
+
+
+def create_index(conn: Connection) -> None:
+    """Makes the index of buckets."""
+    conn.execute(query(_SQL, "create_index"))
 
 
 def forget(conn: Connection, rule_id: int, *, refined: bool) -> None:
@@ -73,15 +117,96 @@ def forget(conn: Connection, rule_id: int, *, refined: bool) -> None:
     conn.execute(query(_SQL, "forget"), {"rule_id": rule_id, "refined": refined})
 
 
-def _rows(data: memoryview) -> Iterator[tuple[int, Ints, Ints]]:
-    """Change number, keys and profile ids of each row of what COPY wrote."""
+def _sought(conn: Connection, rule_id: int, bits: int) -> Sought:
+    """The entries of a rule that are in buckets, to be found by key."""
+
+    def find(wanted: Ints) -> Keys:
+        buckets = np.unique(wanted >> (64 - bits)).tolist()
+        listed = "{" + ",".join(map(str, buckets)) + "}"
+        entries = _entries(conn, "find_entries", rule_id=rule_id, buckets=listed)
+        at = np.minimum(np.searchsorted(wanted, entries.keys), max(len(wanted) - 1, 0))
+        chosen = entries.where(wanted[at] == entries.keys)
+        return Keys.of(chosen.keys, chosen.profile_ids)
+
+    def whole() -> Keys:
+        entries = _entries(conn, "select_entries", rule_id=rule_id)
+        return Keys.of(entries.keys, entries.profile_ids)
+
+    return Sought(find, whole)
+
+
+def _entries(conn: Connection, name: str, **values: object) -> Keys:
+    """The entries that a query gives, in the order of its rows."""
+    data = _copied(conn, name, **values)
+    pieces = [np.frombuffer(entries, dtype=">i8") for (entries,) in _fields(data, 1)]
+    table = np.concatenate([*pieces, np.empty(0, dtype=">i8")]).astype(np.int64).reshape(-1, 2)
+    return Keys(table[:, 0].copy(), table[:, 1].copy())
+
+
+def _write_row(conn: Connection, values: tuple[int, bool, int, int, int, int], piece: Keys) -> None:
+    rule_id, refined, change_seq, part, entries_n, bits = values
+    sink = io.BytesIO()
+    sink.write(HEADER)
+    sink.write(
+        _ROW.pack(
+            len(_COLUMNS), 2, rule_id, 1, refined, 8, change_seq, 4, part, 4, entries_n, 2, bits
+        )
+    )
+    for column in (piece.keys, piece.profile_ids):
+        sink.write(_LENGTH.pack(8 * len(column)))
+        sink.write(column.astype(">i8").data)
+    sink.write(TRAILER)
+    sink.seek(0)
+    bulk.copy_in(conn, _TABLE, _COLUMNS, sink, options="FORMAT binary")
+
+
+def _bucket_rows(rule_id: int, buckets: Ints, starts: Ints, entries: Keys) -> io.BytesIO:
+    """What COPY takes in: a row per bucket, whose entries begin at ``starts``."""
+    # A row is five words of four bytes (number of fields, rule, bucket, length) and four an entry.
+    rows_n, head, entry = len(buckets), 5, 4
+    sizes = np.diff(starts, append=len(entries))
+    words = np.empty(head * rows_n + entry * len(entries), dtype=">i4")
+    row = head * np.arange(rows_n) + entry * starts
+    is_head = np.zeros(len(words), dtype=bool)
+    fields = (len(_BUCKET_COLUMNS) << 16, 2 << 16 | rule_id, 4, buckets, 4 * entry * sizes)
+    for place, values in enumerate(fields):
+        words[row + place] = values
+        is_head[row + place] = True
+    table = np.column_stack((entries.keys, entries.profile_ids)).astype(">i8")
+    words[~is_head] = table.view(">i4").ravel()
+    return io.BytesIO(b"".join((HEADER, words.data, TRAILER)))
+
+
+def _rows(
+    conn: Connection, rule_id: int, refined: bool
+) -> Iterator[tuple[int, int, int, Ints, Ints]]:
+    """Change number, number of entries, bits, keys and profile ids of each stored row."""
+    data = _copied(conn, "select_keys", rule_id=rule_id, refined=refined)
+    for fields in _fields(data, 5):
+        one, two, three, keys, profile_ids = (
+            np.frombuffer(field, dtype=">i8").astype(np.int64) for field in fields
+        )
+        yield int(one[0]), int(two[0]), int(three[0]), keys, profile_ids
+
+
+def _copied(conn: Connection, name: str, **values: object) -> memoryview:
+    """What COPY gives of a query of this module."""
+    with bulk.cursor(conn) as cursor:
+        filled = cursor.mogrify(load(_SQL)[name], values).decode()
+    sink = io.BytesIO()
+    bulk.copy_out(conn, filled, sink, options="FORMAT binary")
+    return sink.getbuffer()
+
+
+def _fields(data: memoryview, columns_n: int) -> Iterator[list[memoryview]]:
+    """The fields of each row of what COPY wrote."""
     at = len(HEADER)
     while data[at : at + 2] != TRAILER:
         at += 2
         fields = []
-        for _ in range(3):
+        for _ in range(columns_n):
             (length,) = _LENGTH.unpack_from(data, at)
             at += _LENGTH.size
-            fields.append(np.frombuffer(data[at : at + length], dtype=">i8").astype(np.int64))
+            fields.append(data[at : at + length])
             at += length
-        yield int(fields[0][0]), fields[1], fields[2]
+        yield fields

@@ -1,12 +1,12 @@
 """Blocking keys as arrays ordered by key, in which a night looks up what it needs.
 
-A profile has a handful of keys, so a million profiles have eight million. As sorted arrays they
-are read in a fraction of a second and searched by bisection.
+A profile has a handful of keys, so a million profiles have eight million. Sorted arrays are
+searched by bisection; of long ones only the stretches are read in which something is sought.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,15 +35,28 @@ class Keys:
         """All entries of several together."""
         if len(several) == 1:
             return several[0]
-        none = [np.empty(0, dtype=np.int64)]
-        keys = np.concatenate([one.keys for one in several] or none)
-        profile_ids = np.concatenate([one.profile_ids for one in several] or none)
+        every = cls.appended(several)
         # Each is in order already: a merge sort only brings them together.
-        order = np.argsort(keys, kind="stable")
-        return cls(keys[order], profile_ids[order])
+        order = np.argsort(every.keys, kind="stable")
+        return every.where(order)
+
+    @classmethod
+    def appended(cls, several: Sequence[Keys]) -> Keys:
+        """Stretches of one array, in their order, as one."""
+        if len(several) == 1:
+            return several[0]
+        none = [np.empty(0, dtype=np.int64)]
+        return cls(
+            np.concatenate([one.keys for one in several] or none),
+            np.concatenate([one.profile_ids for one in several] or none),
+        )
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def whole(self) -> Keys:
+        """These entries: what :class:`Sought` has to read."""
+        return self
 
     def under(self, wanted: Ints) -> tuple[Ints, Ints]:
         """Position in ``wanted`` (in order), and profile, of each entry under these keys."""
@@ -72,3 +85,24 @@ class Keys:
 
 
 NONE = Keys(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+
+class Sought:
+    """Entries that stay where they are stored, but for those under keys that were asked for."""
+
+    def __init__(self, find: Callable[[Ints], Keys], whole: Callable[[], Keys]) -> None:
+        """``find`` gives the entries under keys (in order), ``whole`` gives all."""
+        self._find, self._whole = find, whole
+        self._asked, self._found = NONE.keys, NONE
+
+    def under(self, wanted: Ints) -> tuple[Ints, Ints]:
+        """As :meth:`Keys.under`."""
+        new = np.setdiff1d(wanted, self._asked, assume_unique=True)
+        if new.size:
+            self._found = Keys.joined([self._found, self._find(new)])
+            self._asked = np.union1d(self._asked, new)
+        return self._found.under(wanted)
+
+    def whole(self) -> Keys:
+        """All entries."""
+        return self._whole()

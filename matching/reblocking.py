@@ -5,6 +5,9 @@ and go can be found without the others: all blocks that gain or lose a member ar
 and after, those whose treatment changes with it (a block that passes the largest size gives no
 pairs, one over the cap is cut by further attributes) stir up all their members, and the pairs of
 every stirred profile are made from the keys as they were and as they are.
+
+Keys are a pure function of a profile, so those of stirred profiles are made anew; what is stored is
+only asked who else has them.
 """
 
 from __future__ import annotations
@@ -16,7 +19,11 @@ from functools import cached_property
 import numpy as np
 
 from matching.blocks import Blocks, PairsByRule, largest_block, numbered, once
-from matching.keys import NONE, Ints, Keys, Mask
+from matching.keys import NONE, Ints, Keys, Mask, Sought
+
+Entries = Keys | Sought
+KeysOf = Callable[[Ints], Mapping[int, Keys]]
+"""From profiles that live on to their keys, by rule."""
 
 Refine = Callable[[Mapping[int, Keys]], dict[int, Keys]]
 """From entries under keys of blocks over the cap, by rule, to those that cut these blocks."""
@@ -29,7 +36,7 @@ class Layer:
     """The entries of one rule at one time, less those of profiles that are ``gone``."""
 
     rule_id: int
-    segments: tuple[Keys, ...]
+    segments: tuple[Entries, ...]
     gone: Mask
 
     def under(self, wanted: Ints) -> Blocks:
@@ -45,8 +52,12 @@ class Layer:
         return Blocks(self.rule_id, len(order), wanted, starts, sizes, members[order])
 
     def of_profiles(self, meant: Mask) -> Keys:
-        """The entries of the profiles that are meant."""
-        return Keys.joined([one.of_profiles(meant & ~self.gone) for one in self.segments])
+        """The entries of the profiles that are meant: reads all there are."""
+        return self.whole().of_profiles(meant & ~self.gone)
+
+    def whole(self) -> Keys:
+        """All entries, those of gone profiles too."""
+        return Keys.joined([one.whole() for one in self.segments])
 
     def of_sizes(self, smallest: int, largest: int) -> Ints:
         """The keys of all blocks of ``smallest`` to ``largest`` profiles."""
@@ -76,16 +87,15 @@ class Change:
     def by(
         cls,
         before: Layer,
-        kept: Sequence[Keys],
+        kept: Sequence[Entries],
         added: Keys,
+        lost: Keys,
         *,
         retired: Mask,
-        dropped: Keys = NONE,
     ) -> Change:
         """The change of ``before`` to what was ``kept`` and ``added``, without ``retired``."""
         after = Layer(before.rule_id, (*kept, added), before.gone | retired)
-        lost = before.of_profiles(retired) if retired.any() else NONE
-        touched = np.unique(np.concatenate([added.keys, dropped.keys, lost.keys]))
+        touched = np.unique(np.concatenate([added.keys, lost.keys]))
         return cls(before, after, touched)
 
 
@@ -96,7 +106,7 @@ class KeptKeys:
     ``segments`` are those of the rules themselves, ``refined`` those that cut blocks over the cap.
     """
 
-    segments: Mapping[int, tuple[Keys, ...]]
+    segments: Mapping[int, tuple[Entries, ...]]
     refined: Mapping[int, Keys]
     gone: Mask
 
@@ -126,22 +136,30 @@ class Reblocked:
     touched: list[Blocks] = field(default_factory=list)
     """All blocks that may be treated otherwise than before, as they are."""
 
+    were_over: list[tuple[int, Ints]] = field(default_factory=list)
+    """By rule the keys of those that were over the limit."""
+
 
 def reblock(
     kept: KeptKeys,
     added: Mapping[int, Keys],
+    lost: Mapping[int, Keys],
     *,
     retired: Mask,
     blocks_by_size: Mapping[int, Ints],
     limits: Limits,
     refine: Refine,
+    keys_of: KeysOf,
 ) -> Reblocked:
-    """What changes when the profiles with the ``added`` keys come and the ``retired`` ones go.
+    """What changes when profiles with the ``added`` keys come and ``retired`` ones go.
 
-    ``blocks_by_size`` counts the blocks of each rule before, as :meth:`Blocks.by_size` does.
+    The keys that are ``lost`` are those of the retired profiles. ``blocks_by_size`` counts the
+    blocks of each rule before, as :meth:`Blocks.by_size` does.
     """
     plain = [
-        Change.by(Layer(rule, segments, kept.gone), segments, added[rule], retired=retired)
+        Change.by(
+            Layer(rule, segments, kept.gone), segments, added[rule], lost[rule], retired=retired
+        )
         for rule, segments in kept.segments.items()
     ]
     cut = _cut_again(plain, kept, added, retired=retired, cap=limits.cap, refine=refine)
@@ -156,23 +174,41 @@ def reblock(
     largest = largest_block(np.sum(list(sizes.values()), axis=0), budget=limits.budget)
     # Blocks that nothing came into, but that are treated otherwise, because the limit moved.
     passed = list(_passed(every, limits.largest, largest))
-    stirred = retired.copy()
+    compared = [(c.blocks_before, c.blocks_after) for c in every] + [(p, p) for p in passed]
+    new, others = np.zeros_like(retired), np.zeros_like(retired)
     for entries in added.values():
-        stirred[entries.profile_ids] = True
-    for was, now in [(c.blocks_before, c.blocks_after) for c in every] + [(p, p) for p in passed]:
+        new[entries.profile_ids] = True
+    for was, now in compared:
         otherwise = np.flatnonzero((was.sizes <= limits.largest) != (now.sizes <= largest))
         for blocks in (was, now):
-            stirred[blocks.inside(otherwise)[1]] = True
-    before = _pairs([one.before for one in every], stirred, limits.largest)
-    after = _pairs([one.after for one in every], stirred, largest)
+            others[blocks.inside(otherwise)[1]] = True
+    stirred = retired | new | others
+    stay = keys_of(np.flatnonzero(others & ~new & ~retired))
+    before, after = (
+        _pairs(
+            [
+                *(
+                    (layer, Keys.joined([moved[layer.rule_id], stay[layer.rule_id]]))
+                    for layer in of
+                ),
+                *((layer, layer.of_profiles(stirred)) for layer in of_cut),
+            ],
+            limit,
+        )
+        for of, of_cut, moved, limit in (
+            ([c.before for c in plain], [c.before for c in cut], lost, limits.largest),
+            ([c.after for c in plain], [c.after for c in cut], added, largest),
+        )
+    )
     return Reblocked(
         came=beyond(after, before),
         left=beyond(before, after),
         largest=largest,
         blocks_by_size=sizes,
         keys_n=keys_n,
-        refined={one.after.rule_id: Keys.joined(one.after.segments) for one in cut},
+        refined={one.after.rule_id: one.after.whole() for one in cut},
         touched=[*(one.blocks_after for one in every), *passed],
+        were_over=[(was.rule_id, was.keys[was.sizes > limits.largest]) for was, _ in compared],
     )
 
 
@@ -204,8 +240,8 @@ def _cut_again(
         dropped = went.get(rule, NONE)
         rest = stored.where(~(kept.gone | retired)[stored.profile_ids]).without(dropped)
         before = Layer(rule, (stored,), kept.gone)
-        added_here = came.get(rule, NONE)
-        changes.append(Change.by(before, (rest,), added_here, retired=retired, dropped=dropped))
+        lost = Keys.joined([dropped, before.of_profiles(retired)])
+        changes.append(Change.by(before, (rest,), came.get(rule, NONE), lost, retired=retired))
     return changes
 
 
@@ -220,11 +256,10 @@ def _passed(every: Sequence[Change], was: int, now: int) -> Iterator[Blocks]:
             yield change.after.under(keys)
 
 
-def _pairs(layers: Sequence[Layer], stirred: Mask, largest: int) -> PairsByRule:
-    """All pairs of which an end is stirred, with their first rules."""
+def _pairs(stirred: Sequence[tuple[Layer, Keys]], largest: int) -> PairsByRule:
+    """All pairs of which an end is stirred, with their first rules; by the entries of such ends."""
     found: list[tuple[int, Ints, Ints]] = []
-    for layer in layers:
-        entries = layer.of_profiles(stirred)
+    for layer, entries in stirred:
         wanted, which = np.unique(entries.keys, return_inverse=True)
         blocks = layer.under(wanted)
         at = np.flatnonzero(blocks.sizes[which] <= largest)
@@ -233,7 +268,7 @@ def _pairs(layers: Sequence[Layer], stirred: Mask, largest: int) -> PairsByRule:
         found.append((layer.rule_id, ones, others))
     profile_ids, position = numbered([side for _, *both in found for side in both])
     dense = ((rule, position[one], position[other]) for rule, one, other in found)
-    return once(dense, [layer.rule_id for layer in layers], profile_ids)
+    return once(dense, [layer.rule_id for layer, _ in stirred], profile_ids)
 
 
 def beyond(these: PairsByRule, those: PairsByRule, *, by_rule: bool = True) -> PairsByRule:

@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from db.queries import query
 from matching import blocking_delta, blocking_whole
-from matching.blocking_plan import Plan, digest, plan
-from matching.blocking_tables import SQL, Feed
+from matching.blocking_keys import GONE_PROFILES, NEW_PROFILES
+from matching.blocking_plan import digest, plan
+from matching.blocking_tables import SQL, Feed, fill
 from mdm.phases import PhaseReport, RunContext
 from mdm.standalone import main
 
@@ -28,33 +29,28 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     signature = digest(ctx.config)
     if not ctx.full and (now.consumed_seq, now.config_hash) == (now.change_seq, signature):
         return PhaseReport(0, 0, detail={"unchanged": True})
-    fill = conn.execute(query(SQL, "fill")).one()
-    chosen = plan(fill, ctx.config)
     feed = None
     if not ctx.full and now.config_hash == signature:
-        feed = _feed(conn, chosen, now.consumed_seq, now.change_seq, fill.profiles_n)
-    if feed is None:
-        report = blocking_whole.run(conn, ctx, chosen, fill.profiles_n, now.change_seq)
+        feed = _feed(conn, now.consumed_seq, now.change_seq)
+    chosen = plan(_fill(conn, feed), ctx.config)
+    if feed is None or feed.rule_ids != tuple(number for number, _ in chosen.rules):
+        report = blocking_whole.run(conn, ctx, chosen, now.change_seq)
     else:
         report = blocking_delta.run(conn, ctx, chosen, feed)
+    conn.execute(query(SQL, "drop_profiles"))
     mark = {"change_seq": now.change_seq, "run_id": ctx.run_id, "config_hash": signature}
     conn.execute(query(SQL, "mark"), mark)
     return report
 
 
-def _feed(
-    conn: Connection, chosen: Plan, consumed_seq: int, change_seq: int, profiles_n: int
-) -> Feed | None:
-    """What is new since the last blocking; None when that is no base to build on.
-
-    It is none when it is not there, or used other rules, or when most of the profiles are new.
-    """
+def _feed(conn: Connection, consumed_seq: int, change_seq: int) -> Feed | None:
+    """What is new since the last blocking; None when there was none or most profiles are new."""
     state = conn.execute(query(SQL, "state")).one_or_none()
-    if state is None or list(state.rule_ids) != [number for number, _ in chosen.rules]:
+    if state is None:
         return None
     between = {"consumed_seq": consumed_seq, "change_seq": change_seq}
     size = conn.execute(query(SQL, "size_of_delta"), between).one()
-    if size.new_n + size.retired_n > LARGEST_DELTA * profiles_n:
+    if size.new_n + size.retired_n > LARGEST_DELTA * (state.fill["profiles_n"] + size.new_n):
         return None
     return Feed(
         consumed_seq=consumed_seq,
@@ -63,7 +59,19 @@ def _feed(
         last_profile_id=size.last_profile_id,
         new_n=size.new_n,
         retired_n=size.retired_n,
+        rule_ids=tuple(state.rule_ids),
+        fill=state.fill,
     )
+
+
+def _fill(conn: Connection, feed: Feed | None) -> dict[str, int]:
+    """How many profiles there are, and with each attribute: by what came and went, or counted."""
+    if feed is None:
+        return fill(conn)
+    conn.execute(query(SQL, "create_new_profiles"), {"consumed": feed.consumed_seq})
+    conn.execute(query(SQL, "forget_unblocked"), {"consumed": feed.consumed_seq})
+    came, went = fill(conn, NEW_PROFILES), fill(conn, GONE_PROFILES)
+    return {name: n + came[name] - went[name] for name, n in feed.fill.items()}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from matching import blocking_plan, key_store, run_blocking
-from matching.keys import Keys
+from matching.keys import Keys, Sought
 from mdm.config import Config
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ lives = st.lists(
 )
 
 
+FILL = "SELECT fill FROM staging.blocking_state"
+
+
 def configure(nights: Nights, **matching: object) -> None:
     sources = {name: one.model_dump() for name, one in nights.config.sources.items()}
     nights.config = Config.model_validate({"sources": sources, "matching": matching})
@@ -45,9 +48,9 @@ def configure(nights: Nights, **matching: object) -> None:
 
 def is_as_if_made_anew(nights: Nights) -> None:
     """What blocking has come to is what it makes of the living from nothing."""
-    found = nights.blocking()
+    found, counted = nights.blocking(), nights.rows(FILL)
     nights.block(full=True)
-    assert found == nights.blocking()
+    assert (found, counted) == (nights.blocking(), nights.rows(FILL))
 
 
 def with_email(*streets: str, **more: str) -> list[Person]:
@@ -62,7 +65,11 @@ def with_email(*streets: str, **more: str) -> list[Person]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
-    st.lists(people, min_size=4, max_size=20), lives, st.integers(2, 5), st.sampled_from([9, 60])
+    st.lists(people, min_size=4, max_size=20),
+    lives,
+    st.integers(2, 5),
+    st.sampled_from([9, 60]),
+    st.sampled_from([4, 10**6]),
 )
 def test_any_nights_give_what_one_blocking_gives(
     nights: Nights,
@@ -71,8 +78,10 @@ def test_any_nights_give_what_one_blocking_gives(
     then: list[tuple[list[Person], list[int]]],
     cap: int,
     budget: int,
+    read_whole: int,
 ) -> None:
     monkeypatch.setattr(blocking_plan, "LEAST_BUDGET", budget)
+    monkeypatch.setattr(key_store, "_READ_WHOLE", read_whole)
     configure(nights, max_block_size=cap, pairs_per_profile=0.01)
     savepoint = nights.conn.begin_nested()
     nights.living.clear()
@@ -155,9 +164,8 @@ def test_the_log_tells_which_pairs_came_and_went(nights: Nights) -> None:
         "TRUNCATE staging.volatile_marker, staging.blocking_state, staging.blocking_keys,"
         " staging.blocking_rules, staging.identity_match_candidates_blocked",
         "UPDATE staging.volatile_marker SET config_hash = 'another'",
-        "UPDATE staging.profiles SET tax_id = '12' WHERE street = 'a'",
     ],
-    ids=["a crash", "another configuration", "an attribute that nobody had"],
+    ids=["a crash", "another configuration"],
 )
 def test_without_a_base_everything_is_blocked(nights: Nights, happening: str) -> None:
     nights.pass_by(with_email("a", "b"))
@@ -165,6 +173,31 @@ def test_without_a_base_everything_is_blocked(nights: Nights, happening: str) ->
     nights.conn.execute(text(happening))
     nights.pass_by(with_email("c"))
     assert "incremental" not in nights.block().detail
+    is_as_if_made_anew(nights)
+
+
+def test_a_rule_that_comes_into_use_or_goes_out_of_it_has_everything_blocked(
+    nights: Nights,
+) -> None:
+    nights.pass_by(with_email("a", "b", "c", "d"))
+    nights.block()
+    nights.pass_by(with_email("e", tax_id="12"))
+    assert "incremental" not in nights.block().detail
+    nights.pass_by(with_email("f", tax_id="13"), [nights.fingerprint(4)])
+    assert "incremental" in nights.block().detail
+    nights.pass_by(go=[nights.fingerprint(4)])
+    assert "incremental" not in nights.block().detail
+    is_as_if_made_anew(nights)
+
+
+def test_a_profile_that_no_blocking_saw_changes_nothing_when_it_goes(nights: Nights) -> None:
+    nights.pass_by(with_email("a", "b"))
+    nights.block()
+    nights.pass_by(with_email("c"))
+    nights.pass_by(with_email("d"), [nights.fingerprint(2)])
+    assert nights.block().detail["incremental"]
+    assert nights.pairs() == ["a-b", "a-d", "b-d"]
+    assert nights.rows("SELECT * FROM staging.gone_profiles") == []
     is_as_if_made_anew(nights)
 
 
@@ -206,10 +239,38 @@ def test_keys_are_read_as_they_were_written(nights: Nights, monkeypatch: Any) ->
     key_store.write(nights.conn, 3, keys, change_seq=11, refined=False)
     key_store.write(nights.conn, 3, keys.where(slice(0, 1)), change_seq=12, refined=False)
     found = key_store.read(nights.conn, 3, refined=False)
-    assert list(found) == [11, 12]
-    assert found[11].keys.tolist() == sorted([5, -7, 2**62, 5, -(2**63)])
-    assert dict(zip(found[11].keys.tolist(), found[11].profile_ids.tolist(), strict=True))[-7] == 2
-    assert (found[12].keys.tolist(), found[12].profile_ids.tolist()) == ([-(2**63)], [2**40])
+    assert (found.written, found.first_n) == ({11, 12}, 5)
+    first, later = found.first.whole(), found.later
+    assert first.keys.tolist() == sorted([5, -7, 2**62, 5, -(2**63)])
+    assert dict(zip(first.keys.tolist(), first.profile_ids.tolist(), strict=True))[-7] == 2
+    assert (later.keys.tolist(), later.profile_ids.tolist()) == ([-(2**63)], [2**40])
     seen = nights.rows("SELECT key, profile_id FROM staging.blocking_key_entries WHERE key < 0")
     assert sorted(seen) == [(-(2**63), 2**40), (-(2**63), 2**40), (-7, 2)]
-    assert key_store.read(nights.conn, 3, refined=True) == {}
+    assert key_store.read(nights.conn, 3, refined=True).first_n == 0
+
+
+def test_of_many_keys_those_sought_are_found(nights: Nights, monkeypatch: Any) -> None:
+    monkeypatch.setattr(key_store, "_READ_WHOLE", 100)
+    monkeypatch.setattr(key_store, "_BUCKETS_AT_ONCE", 7)
+    rng = np.random.default_rng(5)
+    hashes = rng.integers(-(2**63), 2**63, 900)
+    keys = Keys.of(np.concatenate([hashes, hashes[:50]]), np.arange(950))
+    key_store.write_first(nights.conn, 3, keys, change_seq=11)
+    key_store.write_first(nights.conn, 4, keys.where(slice(0, 200)), change_seq=11)
+    found = key_store.read(nights.conn, 3, refined=False)
+    assert (found.written, found.first_n, len(found.later)) == ({11}, 950, 0)
+    assert isinstance(found.first, Sought)
+    some = np.unique(np.concatenate([hashes[20:60], [0, 2**63 - 1, -(2**63)]]))
+    for wanted in (some[:0], some[:9], some, some[30:]):
+        owner, members = found.first.under(wanted)
+        expected_owner, expected = keys.under(wanted)
+        assert set(zip(owner.tolist(), members.tolist(), strict=True)) == set(
+            zip(expected_owner.tolist(), expected.tolist(), strict=True)
+        )
+    whole = found.first.whole()
+    assert (whole.keys.tolist(), sorted(whole.profile_ids)) == (keys.keys.tolist(), [*range(950)])
+    seen = nights.rows("SELECT key, profile_id FROM staging.blocking_key_entries WHERE rule_id = 3")
+    assert sorted(seen) == sorted(zip(keys.keys.tolist(), keys.profile_ids.tolist(), strict=True))
+    key_store.forget(nights.conn, 3, refined=False)
+    [(left_n,)] = nights.rows("SELECT count(*) FROM staging.blocking_key_entries")
+    assert left_n == 200
