@@ -4,25 +4,27 @@
 -- name: drop_temporary
 -- Clears what an earlier resolution in the same transaction left.
 DROP TABLE IF EXISTS
-    pg_temp.identity_own_nodes, pg_temp.identity_clustered, pg_temp.identity_cluster_links,
-    pg_temp.identity_members, pg_temp.identity_sizes, pg_temp.identity_evidence,
+    pg_temp.identity_poor_profiles, pg_temp.identity_own_nodes, pg_temp.identity_clustered,
+    pg_temp.identity_cluster_links, pg_temp.identity_members, pg_temp.identity_sizes, pg_temp.identity_evidence,
     pg_temp.identity_overlap, pg_temp.identity_split_parts, pg_temp.identity_preference,
     pg_temp.identity_target, pg_temp.identity_followers, pg_temp.identity_gone,
-    pg_temp.identity_changes, pg_temp.identity_scope, pg_temp.identity_scope_customers,
+    pg_temp.identity_changes, pg_temp.identity_next_clusters, pg_temp.identity_scope, pg_temp.identity_scope_customers,
     pg_temp.identity_scope_records, pg_temp.identity_same_groups,
     pg_temp.identity_touched_records, pg_temp.identity_next CASCADE;
 DROP VIEW IF EXISTS
     pg_temp.identity_scoped_inputs, pg_temp.identity_scoped_profiles, pg_temp.identity_scoped_map,
-    pg_temp.identity_scoped_clusters;
+    pg_temp.identity_scoped_customers, pg_temp.identity_scoped_clusters;
 
 -- name: analyze_clusters
 -- Temporary tables are analyzed by nobody else.
-ANALYZE pg_temp.identity_own_nodes, pg_temp.identity_clustered, pg_temp.identity_cluster_links;
+ANALYZE pg_temp.identity_own_nodes (record_id), pg_temp.identity_clustered (node),
+        pg_temp.identity_cluster_links (cluster);
 
 -- name: analyze_evidence
--- As above, once the members are known.
-ANALYZE pg_temp.identity_members, pg_temp.identity_sizes, pg_temp.identity_evidence,
-        pg_temp.identity_overlap;
+-- As above, once the members are known. To sort samples of their keys takes longer than all the rest.
+ANALYZE pg_temp.identity_members (record_id, cluster), pg_temp.identity_sizes (cluster),
+        pg_temp.identity_evidence (record_id, cluster, global_customer_id),
+        pg_temp.identity_overlap (cluster, global_customer_id);
 
 -- name: analyze_target
 -- As above, once every cluster has its id.
@@ -123,7 +125,7 @@ CREATE TEMP TABLE identity_target ON COMMIT DROP AS
 SELECT DISTINCT ON (p.cluster)
        p.cluster, p.global_customer_id, c.state AS former_state, p.record_n
 FROM pg_temp.identity_preference AS p
-JOIN identity.customers AS c USING (global_customer_id)
+JOIN pg_temp.identity_scoped_customers AS c USING (global_customer_id)
 ORDER BY p.cluster, c.customer_seq;
 
 -- name: create_followers

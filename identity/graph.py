@@ -7,7 +7,7 @@ Inside, a node has a code: the profile id, or for a record's own node a number a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ AUTO_MERGE, FLAG_REVIEW, REJECT, VETOED, SAME_PROFILE, STEWARD = 1, 2, 3, 4, 5, 
 """What a pair is; the first two and the last two can hold a record in its customer. The code that
 reads pairs leans on the first four being two times two."""
 
+_PROFILE = (("profile", "i8"), ("fingerprint", "S16"), ("is_poor", "i2"))
 _PAIR = (("ends", "i8"), ("probability", "f4"))
 _BLOCKS_AT_ONCE = 16_384  # 128 MiB of the table: bounds what a chunk of parting pairs takes
 _SQL = "identity/graph.sql"
@@ -123,14 +124,18 @@ class Graph:
     different: tuple[Ints, Ints]
 
 
-def read_graph(conn: Connection, *, merge_flagged: bool, known: Pairs | None) -> Graph:
+def read_graph(
+    conn: Connection, *, poverty: Mapping[str, object], merge_flagged: bool, known: Pairs | None
+) -> Graph:
     """The graph of the profiles that some pair or steward could join to another.
 
+    ``poverty`` are the values of ``select_profiles``: what makes even a poor profile tell.
     Reads ``staging.identity_match_candidates`` unless the scored pairs of the profiles in scope are
     ``known`` already, the profiles in scope and, through the temporary table of own nodes,
     their records and the steward decisions.
     """
-    own = _own_nodes(conn)
+    profiles = binary_copy.read(conn, load(_SQL)["select_profiles"], _PROFILE, **poverty)
+    own = _own_nodes(conn, profiles["profile"][profiles["is_poor"] > 0])
     words = _judgements(conn, own)
     if known is not None:
         parts = np.isin(known.kind, (REJECT, VETOED))
@@ -161,7 +166,7 @@ def read_graph(conn: Connection, *, merge_flagged: bool, known: Pairs | None) ->
     return Graph(
         own=own,
         code=code,
-        rank=_ranks(conn, own, code),
+        rank=_ranks(profiles, own, code),
         pairs=Pairs(slot[pairs.left], slot[pairs.right], pairs.probability, pairs.kind),
         same=same,
         different=(different[0][met], different[1][met]),
@@ -174,7 +179,10 @@ def is_joining(pairs: Pairs, *, merge_flagged: bool) -> NDArray[np.bool_]:
     return joining | (pairs.kind == FLAG_REVIEW) if merge_flagged else joining
 
 
-def _own_nodes(conn: Connection) -> OwnNodes:
+def _own_nodes(conn: Connection, poor: Ints) -> OwnNodes:
+    conn.execute(query(_SQL, "create_poor_profiles"))
+    binary_copy.write(conn, ("pg_temp", "identity_poor_profiles"), {"profile_id": poor})
+    conn.execute(query(_SQL, "create_own_nodes"))
     rows = conn.execute(query(_SQL, "select_own_nodes")).all()
     last_profile = conn.execute(query(_SQL, "last_profile_id")).scalar_one()
     return OwnNodes(
@@ -291,14 +299,11 @@ def _inside(pairs: Pairs, slot: Ints, component: Ints) -> Pairs:
     return pairs.where(known[component[left[known]] == component[right[known]]])
 
 
-def _ranks(conn: Connection, own: OwnNodes, code: Ints) -> Ints:
+def _ranks(profiles: Mapping[str, NDArray[Any]], own: OwnNodes, code: Ints) -> Ints:
     """The place of each node in the order of its profile's fingerprint, then its record's key."""
-    rows = binary_copy.read(
-        conn, load(_SQL)["select_fingerprints"], (("profile", "i8"), ("fingerprint", "S16"))
-    )
     place = np.full(own.base, -1, dtype=np.int64)
-    place[rows["profile"]] = np.arange(len(rows["profile"]))
-    halves = rows["fingerprint"].view(">u8").reshape(-1, 2)
+    place[profiles["profile"]] = np.arange(len(profiles["profile"]))
+    halves = profiles["fingerprint"].view(">u8").reshape(-1, 2)
     high, low = halves[place[own.profile_of(code)]].astype(np.uint64).T
     order = np.argsort(high)
     if (high[order][1:] == high[order][:-1]).any():  # nodes of one profile, or a rare chance

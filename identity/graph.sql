@@ -36,12 +36,38 @@ FROM staging.rescored_profiles AS r
 JOIN identity.consumption AS c ON r.run_id > c.run_id
 WHERE r.may_regroup
 
+-- name: select_profiles
+-- For COPY: each profile, its place in an order that depends on content alone, and whether it is too
+-- poor to tell people apart; as columns in binary form, in parts of a size that a value may have.
+SELECT string_agg(int8send(p.profile_id), ''), string_agg(uuid_send(p.fingerprint), ''),
+       string_agg(int2send(CASE WHEN
+           num_nonnulls(p.email, p.phone, p.tax_id, p.customer_number) = 0
+           AND (num_nonnulls(p.name, p.given_name, p.family_name, p.organisation) = 0
+                OR num_nonnulls(p.date_of_birth, p.street, p.postcode, p.extra) = 0)
+           AND NOT jsonb_exists_any(coalesce(p.extra, '{{}}'), CAST({identifiers} AS text[]))
+           -- An exact rule of the user outranks our caution.
+           AND NOT EXISTS (
+               SELECT FROM jsonb_array_elements(CAST({always_match} AS jsonb)) AS rule (attributes)
+               WHERE NOT EXISTS (
+                   SELECT FROM jsonb_array_elements_text(rule.attributes) AS needed (attribute)
+                   WHERE coalesce(to_jsonb(p) ->> CASE needed.attribute WHEN 'full_name' THEN 'name'
+                                                                        ELSE needed.attribute END,
+                                  p.extra ->> needed.attribute) IS NULL))
+           THEN 1 ELSE 0 END::smallint), '')
+FROM pg_temp.identity_scoped_profiles AS p
+GROUP BY p.profile_id >> 22
+
+-- name: create_poor_profiles
+-- The profiles too poor to tell people apart; filled by COPY.
+CREATE TEMP TABLE identity_poor_profiles (profile_id bigint NOT NULL) ON COMMIT DROP;
+
 -- name: create_own_nodes
 -- One row per record that is a node of its own instead of standing behind its profile.
 -- A judged record, because a steward speaks of records: father and son may have equal data. It is
 -- here even when deleted, because "a = b, b = c" must go on to join a and c without b.
 -- A record of a profile too poor to tell people apart (all blank, or a bare name), because equal
 -- blanks prove nothing: such records meet others through their pairs or not at all.
+-- The poor profiles are filled by COPY.
 CREATE TEMP TABLE identity_own_nodes ON COMMIT DROP AS
 WITH judged_records AS (
     SELECT DISTINCT r.record_id
@@ -49,31 +75,16 @@ WITH judged_records AS (
     CROSS JOIN LATERAL (VALUES (d.source_l, d.source_record_id_l),
                                (d.source_r, d.source_record_id_r)) AS side (source, record)
     JOIN staging.records AS r ON r.source = side.source AND r.source_record_id = side.record
-), poor_profiles AS (
-    SELECT p.profile_id
-    FROM pg_temp.identity_scoped_profiles AS p
-    WHERE num_nonnulls(p.email, p.phone, p.tax_id, p.customer_number) = 0
-      AND (num_nonnulls(p.name, p.given_name, p.family_name, p.organisation) = 0
-           OR num_nonnulls(p.date_of_birth, p.street, p.postcode, p.extra) = 0)
-      AND NOT jsonb_exists_any(coalesce(p.extra, '{}'), CAST(:identifiers AS text[]))
-      -- An exact rule of the user outranks our caution.
-      AND NOT EXISTS (
-        SELECT FROM jsonb_array_elements(CAST(:always_match AS jsonb)) AS rule (attributes)
-        WHERE NOT EXISTS (
-            SELECT FROM jsonb_array_elements_text(rule.attributes) AS needed (attribute)
-            WHERE coalesce(to_jsonb(p) ->> CASE needed.attribute WHEN 'full_name' THEN 'name'
-                                                                 ELSE needed.attribute END,
-                           p.extra ->> needed.attribute) IS NULL))
 )
 SELECT coalesce(j.record_id, i.record_id) AS record_id, i.profile_id,
        j.record_id IS NOT NULL AND poor.profile_id IS NULL AS is_held_by_profile
 FROM judged_records AS j
 FULL JOIN (SELECT n.record_id, n.profile_id
            FROM pg_temp.identity_scoped_inputs AS n
-           WHERE n.profile_id IN (SELECT q.profile_id FROM poor_profiles AS q)
+           WHERE n.profile_id IN (SELECT q.profile_id FROM pg_temp.identity_poor_profiles AS q)
               OR n.record_id IN (SELECT k.record_id FROM judged_records AS k)) AS i
        ON i.record_id = j.record_id
-LEFT JOIN poor_profiles AS poor ON poor.profile_id = i.profile_id;
+LEFT JOIN pg_temp.identity_poor_profiles AS poor ON poor.profile_id = i.profile_id;
 
 -- name: select_own_nodes
 -- Those nodes that a live record stands for, by profile and key; is_whole: none of the profile's
@@ -88,13 +99,6 @@ ORDER BY o.profile_id, i.source COLLATE "C", i.source_record_id COLLATE "C";
 -- name: last_profile_id
 -- The greatest profile id, 0 without profiles: record nodes are numbered above it.
 SELECT coalesce(max(p.profile_id), 0) FROM staging.profiles AS p;
-
--- name: select_fingerprints
--- For COPY: each profile's place in an order that depends on content alone; profiles and fingerprints
--- as two columns in binary form, in parts of a size that a value may have.
-SELECT string_agg(int8send(p.profile_id), ''), string_agg(uuid_send(p.fingerprint), '')
-FROM pg_temp.identity_scoped_profiles AS p
-GROUP BY p.profile_id >> 22
 
 -- name: select_joining_pairs
 -- For COPY: scored pairs that may join two profiles, as two columns in binary form, in parts. Packed,

@@ -110,7 +110,7 @@ WHERE c.event_type = 'MERGE' AND k.global_customer_id = c.global_customer_id;
 UPDATE identity.customers AS k
 SET state = 'LIVE', merged_into = NULL, ended_at = NULL, ended_run_id = NULL
 FROM pg_temp.identity_target AS t
-WHERE k.global_customer_id = t.global_customer_id AND k.state <> 'LIVE';
+WHERE k.global_customer_id = t.global_customer_id AND t.former_state <> 'LIVE';
 
 -- name: delete_customers
 -- Ids without any record end.
@@ -178,47 +178,49 @@ USING pg_temp.identity_members AS x
 WHERE r.source = x.source AND r.source_record_id = x.source_record_id;
 
 -- name: create_next_clusters
--- The quality of every living customer of several profiles, as it should be.
-CREATE TEMP VIEW identity_next_clusters AS
-SELECT t.global_customer_id, l.profile_n, s.record_n, l.confidence,
-       nullif(l.profile_l, -1) AS weakest_profile_l, nullif(l.profile_r, -1) AS weakest_profile_r,
-       CASE WHEN l.profile_l <> -1 THEN l.probability END AS weakest_probability
-FROM pg_temp.identity_cluster_links AS l
-JOIN pg_temp.identity_sizes AS s USING (cluster)
-JOIN pg_temp.identity_target AS t USING (cluster);
-
--- name: delete_clusters
--- Customers that ended or are of one profile now.
-DELETE FROM identity.customer_clusters AS c
-USING pg_temp.identity_scoped_clusters AS o
-WHERE o.global_customer_id = c.global_customer_id
-  AND NOT EXISTS (SELECT FROM pg_temp.identity_next_clusters AS n
-                  WHERE n.global_customer_id = c.global_customer_id);
-
--- name: update_clusters
--- Customers that hold together otherwise than before.
-UPDATE identity.customer_clusters AS c
-SET profile_n = n.profile_n, record_n = n.record_n, confidence = n.confidence,
-    weakest_profile_l = n.weakest_profile_l, weakest_profile_r = n.weakest_profile_r,
-    weakest_probability = n.weakest_probability, run_id = :run_id
-FROM pg_temp.identity_next_clusters AS n
-WHERE n.global_customer_id = c.global_customer_id
-  AND (c.profile_n, c.record_n, c.confidence, c.weakest_profile_l, c.weakest_profile_r,
+-- The customers whose quality is not as it should be, as it should; profile_n is NULL where a customer
+-- ended or is of one profile now.
+CREATE TEMP TABLE identity_next_clusters ON COMMIT DROP AS
+WITH holding AS (
+    SELECT t.global_customer_id, l.profile_n, s.record_n, l.confidence,
+           nullif(l.profile_l, -1) AS weakest_profile_l,
+           nullif(l.profile_r, -1) AS weakest_profile_r,
+           CASE WHEN l.profile_l <> -1 THEN l.probability END AS weakest_probability
+    FROM pg_temp.identity_cluster_links AS l
+    JOIN pg_temp.identity_sizes AS s USING (cluster)
+    JOIN pg_temp.identity_target AS t USING (cluster)
+)
+SELECT global_customer_id, n.profile_n, n.record_n, n.confidence, n.weakest_profile_l,
+       n.weakest_profile_r, n.weakest_probability
+FROM holding AS n
+FULL JOIN pg_temp.identity_scoped_clusters AS c USING (global_customer_id)
+WHERE (c.profile_n, c.record_n, c.confidence, c.weakest_profile_l, c.weakest_profile_r,
        c.weakest_probability)
       IS DISTINCT FROM (n.profile_n, n.record_n, n.confidence, n.weakest_profile_l,
                         n.weakest_profile_r, n.weakest_probability);
 
--- name: insert_clusters
--- Customers that are of several profiles only now; in order, which the index likes.
-INSERT INTO identity.customer_clusters (
+-- name: delete_clusters
+-- Customers that ended or are of one profile now.
+DELETE FROM identity.customer_clusters AS c
+WHERE c.global_customer_id = ANY (ARRAY (SELECT n.global_customer_id
+                                         FROM pg_temp.identity_next_clusters AS n
+                                         WHERE n.profile_n IS NULL));
+
+-- name: put_clusters
+-- Customers that are of several profiles only now, or hold together otherwise than before; in order,
+-- which the index likes.
+INSERT INTO identity.customer_clusters AS c (
     global_customer_id, profile_n, record_n, confidence, weakest_profile_l, weakest_profile_r,
     weakest_probability, run_id)
 SELECT n.global_customer_id, n.profile_n, n.record_n, n.confidence, n.weakest_profile_l,
        n.weakest_profile_r, n.weakest_probability, :run_id
 FROM pg_temp.identity_next_clusters AS n
-WHERE NOT EXISTS (SELECT FROM identity.customer_clusters AS c
-                  WHERE c.global_customer_id = n.global_customer_id)
-ORDER BY n.global_customer_id;
+WHERE n.profile_n IS NOT NULL
+ORDER BY n.global_customer_id
+ON CONFLICT (global_customer_id) DO UPDATE
+SET profile_n = excluded.profile_n, record_n = excluded.record_n, confidence = excluded.confidence,
+    weakest_profile_l = excluded.weakest_profile_l, weakest_profile_r = excluded.weakest_profile_r,
+    weakest_probability = excluded.weakest_probability, run_id = excluded.run_id;
 
 -- name: record_consumption
 -- What the ids are made from now.

@@ -61,8 +61,7 @@ _PUBLICATION = (
     "forget_retired",
     "create_next_clusters",
     "delete_clusters",
-    "update_clusters",
-    "insert_clusters",
+    "put_clusters",
 )
 
 
@@ -129,8 +128,9 @@ def resolve(
                 rescored=touched,
                 merge_flagged=merge_flagged,
             )
-        conn.execute(query(_GRAPH, "create_own_nodes"), _poor_profile_rules(ctx))
-        graph = read_graph(conn, merge_flagged=merge_flagged, known=met)
+        graph = read_graph(
+            conn, poverty=_poor_profile_rules(ctx), merge_flagged=merge_flagged, known=met
+        )
         bar.update()
         clusters = partition(
             graph,

@@ -80,7 +80,6 @@ def look_at_touched(
             _profiles(conn, "select_profiles_of_customers", step=step),
             chains["profile"][np.isin(chains["chain"], in_chains)],
         ]
-    conn.execute(query(_SQL, "analyze_scope"))
     return Pairs.none().joined_with(*met)
 
 

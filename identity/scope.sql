@@ -11,11 +11,13 @@ FROM staging.identity_inputs AS i
 LEFT JOIN identity.customer_identity_map AS m USING (source, source_record_id);
 CREATE TEMP VIEW identity_scoped_profiles AS SELECT * FROM staging.profiles;
 CREATE TEMP VIEW identity_scoped_map AS SELECT * FROM identity.customer_identity_map;
+CREATE TEMP VIEW identity_scoped_customers AS SELECT * FROM identity.customers;
 CREATE TEMP VIEW identity_scoped_clusters AS SELECT * FROM identity.customer_clusters;
 
 -- name: create_scope
 -- One row per touched profile and one per touched customer, with the step that found it; one per live
--- record of these profiles, with what the map says of it (NULL: it has no id yet).
+-- record of these profiles, with what the map says of it (NULL: it has no id yet). OFFSET 0 keeps the
+-- views a search by index for each, whatever the planner believes of a temporary table.
 CREATE TEMP TABLE identity_scope (profile_id bigint NOT NULL, step integer NOT NULL) ON COMMIT DROP;
 CREATE TEMP TABLE identity_scope_customers (
     global_customer_id uuid PRIMARY KEY,
@@ -41,10 +43,17 @@ CREATE TEMP TABLE identity_same_groups (
 ) ON COMMIT DROP;
 CREATE TEMP VIEW identity_scoped_inputs AS SELECT * FROM pg_temp.identity_scope_records;
 CREATE TEMP VIEW identity_scoped_profiles AS
-SELECT p.* FROM pg_temp.identity_scope AS s JOIN staging.profiles AS p USING (profile_id);
+SELECT p.* FROM pg_temp.identity_scope AS s
+CROSS JOIN LATERAL (SELECT * FROM staging.profiles AS q
+                    WHERE q.profile_id = s.profile_id OFFSET 0) AS p;
+CREATE TEMP VIEW identity_scoped_customers AS
+SELECT c.* FROM pg_temp.identity_scope_customers AS s
+CROSS JOIN LATERAL (SELECT * FROM identity.customers AS k
+                    WHERE k.global_customer_id = s.global_customer_id OFFSET 0) AS c;
 CREATE TEMP VIEW identity_scoped_clusters AS
 SELECT c.* FROM pg_temp.identity_scope_customers AS s
-JOIN identity.customer_clusters AS c USING (global_customer_id);
+CROSS JOIN LATERAL (SELECT * FROM identity.customer_clusters AS k
+                    WHERE k.global_customer_id = s.global_customer_id OFFSET 0) AS c;
 
 -- name: create_touched_records
 -- The records that changed since the last resolution, or of which a steward spoke or took it back.
@@ -95,9 +104,9 @@ FROM (SELECT i.profile_id
       JOIN staging.identity_inputs AS i ON i.record_id = b.record_id) AS touched
 
 -- name: select_pairs
--- For COPY: all scored pairs whose left end a step found, packed as by select_joining_pairs. OFFSET 0
--- keeps this, and what follows, a search by index for each, whatever the planner believes of a
--- temporary table. (A recursive query makes room for all the rows that it fears, which takes seconds.)
+-- For COPY: all scored pairs whose left end a step found, packed as by select_joining_pairs. (To
+-- find all steps in one recursive query takes seconds: it makes room for all the rows that the planner
+-- fears.)
 SELECT string_agg(int8send((p.profile_id_l * {base} + p.profile_id_r)
                            * CASE WHEN p.decision = 'REJECT' OR p.is_vetoed THEN -1 ELSE 1 END), ''),
        string_agg(float4send(CASE WHEN p.is_vetoed OR p.decision = 'FLAG_REVIEW'
@@ -146,8 +155,3 @@ FROM pg_temp.identity_scope_customers AS s
 CROSS JOIN LATERAL (SELECT mapped.profile_id FROM identity.customer_identity_map AS mapped
                     WHERE mapped.global_customer_id = s.global_customer_id OFFSET 0) AS m
 WHERE s.step = {step}
-
--- name: analyze_scope
--- Temporary tables are analyzed by nobody else, and a plan for a few profiles is another one.
-ANALYZE pg_temp.identity_scope (profile_id), pg_temp.identity_scope_customers (global_customer_id),
-        pg_temp.identity_scope_records (record_id, profile_id);
