@@ -44,10 +44,21 @@ def test_rarest_blocks_are_taken_until_the_budget_is_spent() -> None:
     trio = [(2, 1), (2, 2), (2, 3)]  # 3 pairs
     five = [(3, i) for i in range(5)]  # 10 pairs
     every = [blocks_of(1, pair + five), blocks_of(2, trio)]
-    cases = [(0, 10, 1), (1, 10, 2), (3, 10, 2), (4, 10, 3), (13, 10, 3), (14, 10, 5), (99, 4, 3)]
+    cases = [(0, 10, 1), (1, 10, 2), (3, 10, 2), (4, 10, 4), (13, 10, 4), (14, 10, 10), (99, 4, 4)]
     for budget, cap, largest in cases:
         by_size = np.sum([blocks.by_size(cap) for blocks in every], axis=0)
         assert largest_block(by_size, budget=budget) == largest
+
+
+def test_the_largest_block_is_one_of_few() -> None:
+    one_pair_each = np.array([0, 0, *(1 for _ in range(98)), 0])
+    size = np.arange(101)
+    spent = np.cumsum(one_pair_each * size * (size - 1) // 2)
+    found = {largest_block(one_pair_each, budget=int(budget)) for budget in spent}
+    assert sorted(found) == [
+        *range(1, 9), 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 100,
+    ]  # fmt: skip
+    assert all(largest_block(one_pair_each, budget=int(spent[n])) <= n for n in range(1, 99))
 
 
 def test_blocks_count_their_keys_and_give_their_members() -> None:
