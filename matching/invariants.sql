@@ -93,7 +93,9 @@ WHERE pairs.profile_id_l IS NULL
   AND (SELECT b.n <> s.n OR b.digest <> s.digest FROM blocked AS b CROSS JOIN scored AS s)
 
 -- name: inv_candidates_scored_since
--- Of the pairs of profiles that have other pairs than at the last check; of all pairs where
+-- Of the pairs that blocking has told matching of since the last check: those that came are scored,
+-- those that went are no candidates. Its log is kept until the next blocking; where that has come
+-- since, all pairs of profiles that have other pairs than at the last check. Of all pairs where
 -- matching has scored all since.
 WITH blocked AS (
     SELECT count(*) AS n, sum(hashint8extended(profile_id_l, profile_id_r)) AS digest
@@ -102,43 +104,66 @@ WITH blocked AS (
     SELECT count(*) AS n, sum(hashint8extended(profile_id_l, profile_id_r)) AS digest
     FROM staging.identity_match_candidates
     WHERE rule_id <> 0
+), followed AS MATERIALIZED (
+    SELECT m.run_id, m.change_seq
+    FROM staging.volatile_marker AS m
+    JOIN staging.volatile_marker AS b ON b.layer = 'blocking' AND b.change_seq = m.change_seq
+    WHERE m.layer = 'matching' AND m.run_id > :since_run_id
+), told AS MATERIALIZED (
+    SELECT DISTINCT ON (l.profile_id_l, l.profile_id_r) l.profile_id_l, l.profile_id_r, l.rule_id
+    FROM staging.blocked_pair_changes AS l
+    WHERE l.change_seq <= (SELECT f.change_seq FROM followed AS f)
+    ORDER BY l.profile_id_l, l.profile_id_r, l.change_seq DESC
+), unscored AS (
+    SELECT told.profile_id_l, told.profile_id_r
+    FROM told
+    WHERE told.rule_id <> 0
+      -- NOT IN (ids are never NULL) is asked row by row in the order of the index
+      AND told.profile_id_r NOT IN (
+        SELECT pairs.profile_id_r FROM staging.identity_match_candidates AS pairs
+        WHERE pairs.profile_id_l = told.profile_id_l AND pairs.profile_id_r = told.profile_id_r
+          AND pairs.rule_id <> 0)
+    UNION ALL
+    SELECT told.profile_id_l, told.profile_id_r
+    FROM (SELECT DISTINCT t.profile_id_l FROM told AS t WHERE t.rule_id = 0) AS side
+    CROSS JOIN LATERAL (
+        SELECT b.profile_id_r FROM staging.identity_match_candidates_blocked AS b
+        WHERE b.profile_id_l = side.profile_id_l
+        OFFSET 0) AS still
+    JOIN told ON told.profile_id_l = side.profile_id_l
+             AND told.profile_id_r = still.profile_id_r AND told.rule_id = 0
+    UNION ALL
+    SELECT touched.profile_id, missing.profile_id_r
+    FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
+          WHERE t.run_id > :since_run_id
+            AND t.run_id IS DISTINCT FROM (SELECT f.run_id FROM followed AS f)) AS touched
+    CROSS JOIN LATERAL (
+        SELECT b.profile_id_r FROM staging.identity_match_candidates_blocked AS b
+        WHERE b.profile_id_l = touched.profile_id
+        EXCEPT
+        SELECT pairs.profile_id_r FROM staging.identity_match_candidates AS pairs
+        WHERE pairs.profile_id_l = touched.profile_id) AS missing
+    UNION ALL
+    SELECT b.profile_id_l, b.profile_id_r
+    FROM staging.identity_match_candidates_blocked AS b
+    LEFT JOIN staging.identity_match_candidates AS pairs USING (profile_id_l, profile_id_r)
+    WHERE pairs.profile_id_l IS NULL
+      AND (SELECT run_id FROM staging.matching_state) > :since_run_id
+      AND (SELECT b.n <> s.n OR b.digest <> s.digest FROM blocked AS b CROSS JOIN scored AS s)
 )
-SELECT touched.profile_id AS profile_id_l, unscored.profile_id_r
-FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
-      WHERE t.run_id > :since_run_id) AS touched
-CROSS JOIN LATERAL (
-    -- two searches per profile; an anti-join would search the scored pairs per candidate
-    SELECT blocked.profile_id_r FROM staging.identity_match_candidates_blocked AS blocked
-    WHERE blocked.profile_id_l = touched.profile_id
-    EXCEPT
-    SELECT pairs.profile_id_r FROM staging.identity_match_candidates AS pairs
-    WHERE pairs.profile_id_l = touched.profile_id) AS unscored
+SELECT unscored.profile_id_l, unscored.profile_id_r
+FROM unscored
 WHERE EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
-UNION ALL
-SELECT blocked.profile_id_l, blocked.profile_id_r
-FROM staging.identity_match_candidates_blocked AS blocked
-LEFT JOIN staging.identity_match_candidates AS pairs USING (profile_id_l, profile_id_r)
-WHERE pairs.profile_id_l IS NULL
-  AND (SELECT run_id FROM staging.matching_state) > :since_run_id
-  AND EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabilistic')
-  AND (SELECT b.n <> s.n OR b.digest <> s.digest FROM blocked AS b CROSS JOIN scored AS s)
 
 -- name: inv_doubt_is_no_merge
 -- title: 6 A vetoed pair is never decided as a merge
+-- By structure: while the constraint is there and all rows were held against it, nothing can be found
+-- and nothing is looked for.
 SELECT profile_id_l, profile_id_r
 FROM staging.identity_match_candidates
 WHERE is_vetoed AND decision <> 'REJECT'
-
--- name: inv_doubt_is_no_merge_since
--- Of the pairs of profiles that have other pairs than at the last check; of all pairs where
--- matching has scored all since.
-SELECT pairs.profile_id_l, pairs.profile_id_r
-FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t
-      WHERE t.run_id > :since_run_id) AS touched
-JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = touched.profile_id
-WHERE pairs.is_vetoed AND pairs.decision <> 'REJECT'
-UNION ALL
-SELECT profile_id_l, profile_id_r
-FROM staging.identity_match_candidates
-WHERE (SELECT run_id FROM staging.matching_state) > :since_run_id
-  AND is_vetoed AND decision <> 'REJECT'
+  AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_constraint AS c
+    WHERE c.conrelid = CAST('staging.identity_match_candidates' AS regclass)
+      AND c.conname = 'identity_match_candidates_veto' AND c.contype = 'c'
+      AND c.convalidated AND c.conenforced)

@@ -52,6 +52,7 @@ INSERT INTO staging.identity_match_candidates (profile_id_l, profile_id_r, rule_
     match_weight, match_probability, decision, levels, contributions)
 VALUES (1, 2, 1, 1, 0, 0, 'FLAG_REVIEW', '{}', '{}'), (3, 4, 1, 1, 0, 0, 'REJECT', '{}', '{}');
 INSERT INTO staging.rescored_profiles VALUES (3, 2), (4, 2);
+INSERT INTO staging.blocked_pair_changes VALUES (3, 4, 1, 3);
 INSERT INTO staging.matching_state (run_id) VALUES (1)
 """
 
@@ -59,6 +60,13 @@ RETIRE = (
     "WITH gone AS (DELETE FROM staging.profiles WHERE profile_id = {} RETURNING profile_id) "
     "INSERT INTO staging.retired_profiles SELECT profile_id, 4 FROM gone"
 )
+
+#: What keeps a vetoed pair from being decided as a merge must be gone before one can be.
+VETO_BROKEN = (
+    "ALTER TABLE staging.identity_match_candidates DROP CONSTRAINT identity_match_candidates_veto; "
+    "UPDATE staging.identity_match_candidates SET is_vetoed = true, decision = 'AUTO_MERGE'"
+)
+MOVED_ON = "UPDATE staging.volatile_marker SET change_seq = 4 WHERE layer = 'blocking'; "
 
 FAULTS = [
     ("records_have_profiles", "DELETE FROM staging.identity_inputs WHERE record_id = 4"),
@@ -81,11 +89,22 @@ FAULTS = [
         "INSERT INTO staging.identity_match_candidates "
         "SELECT * FROM staging.identity_match_candidates WHERE profile_id_l = 3",
     ),
-    ("candidates_scored", "INSERT INTO staging.identity_match_candidates_blocked VALUES (3, 5, 1)"),
+    ("candidates_scored", "DELETE FROM staging.identity_match_candidates WHERE profile_id_l = 3"),
     (
-        "doubt_is_no_merge",
-        "UPDATE staging.identity_match_candidates SET is_vetoed = true, decision = 'AUTO_MERGE'",
+        "candidates_scored",
+        "WITH told AS (INSERT INTO staging.blocked_pair_changes VALUES (3, 5, 1, 3)) "
+        "INSERT INTO staging.identity_match_candidates_blocked VALUES (3, 5, 1)",
     ),
+    (
+        "candidates_scored",
+        "INSERT INTO staging.blocked_pair_changes VALUES (3, 5, 1, 2), (3, 5, 0, 3); "
+        "INSERT INTO staging.identity_match_candidates_blocked VALUES (3, 5, 1)",
+    ),
+    (
+        "candidates_scored",
+        MOVED_ON + "INSERT INTO staging.identity_match_candidates_blocked VALUES (3, 5, 1)",
+    ),
+    ("doubt_is_no_merge", VETO_BROKEN),
     (
         "every_record_has_one_customer",
         "DELETE FROM identity.customer_identity_map WHERE record_id = 4",
@@ -156,10 +175,6 @@ def test_an_invariant_sees_what_breaks_it(
 UNTOUCHED_PAIR_FAULTS = [
     ("pairs_of_live_profiles", "DELETE FROM staging.profiles WHERE profile_id = 1"),
     ("candidates_scored", "INSERT INTO staging.identity_match_candidates_blocked VALUES (2, 5, 1)"),
-    (
-        "doubt_is_no_merge",
-        "UPDATE staging.identity_match_candidates SET is_vetoed = true WHERE profile_id_l = 1",
-    ),
 ]
 
 
@@ -174,7 +189,7 @@ def test_pairs_that_matching_left_alone_are_looked_at_when_all_were_scored(
 
 
 COMMITTED_FAULTS = [
-    "UPDATE staging.identity_match_candidates SET is_vetoed = true, decision = 'AUTO_MERGE'",
+    VETO_BROKEN,
     "DELETE FROM staging.profiles WHERE profile_id = 4",
     "INSERT INTO raw.lake_objects (source, object_key, etag, size_bytes, last_modified, object_at,"
     " state, rows_n, rejected_n, run_id) "
