@@ -34,7 +34,7 @@ def closure_pairs(
     cut = threshold
     use = proposes
     while use.any():
-        label = _components(n, left[use], right[use])
+        label = components(n, left[use], right[use])
         sizes = np.bincount(label)[label]
         small = (sizes <= LARGEST_GROUP) & active
         found.append(_all_pairs(label, small & (sizes > 2)))
@@ -50,7 +50,8 @@ def closure_pairs(
     return new_l[new], new_r[new]
 
 
-def _components(n: int, left: Ints, right: Ints) -> Ints:
+def components(n: int, left: Ints, right: Ints) -> Ints:
+    """The number of the connected component of each of ``n`` nodes."""
     graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 

@@ -54,8 +54,8 @@ ON CONFLICT (layer) DO UPDATE SET change_seq = excluded.change_seq, run_id = exc
 
 -- name: drop_temporary
 -- Two runs may share a transaction.
-DROP TABLE IF EXISTS pg_temp.changed_pairs, pg_temp.wanted_profiles, pg_temp.group_seeds,
-    pg_temp.stirred_profiles, pg_temp.closing_pairs;
+DROP TABLE IF EXISTS pg_temp.changed_pairs, pg_temp.wanted_profiles, pg_temp.stirred_profiles,
+    pg_temp.closing_pairs;
 
 -- name: create_changed_pairs
 -- One row per candidate pair that came, went (rule 0) or changed its rule, as it stands now; is_new
@@ -71,7 +71,7 @@ FROM (SELECT DISTINCT ON (l.profile_id_l, l.profile_id_r) l.profile_id_l, l.prof
       FROM staging.blocked_pair_changes AS l
       WHERE l.change_seq > :behind
       ORDER BY l.profile_id_l, l.profile_id_r, l.change_seq DESC) AS c;
-CREATE TEMPORARY TABLE group_seeds (profile_id bigint NOT NULL) ON COMMIT DROP;
+CREATE TEMPORARY TABLE stirred_profiles (profile_id bigint NOT NULL) ON COMMIT DROP;
 CREATE TEMPORARY TABLE closing_pairs
     (profile_id_l bigint NOT NULL, profile_id_r bigint NOT NULL) ON COMMIT DROP;
 ANALYZE pg_temp.changed_pairs;
@@ -91,101 +91,73 @@ ANALYZE pg_temp.wanted_profiles;
 TRUNCATE pg_temp.wanted_profiles;
 
 -- name: select_wanted_profiles
--- For COPY: the wanted profiles.
+-- For COPY: the wanted profiles, each looked up by index, in the order of the ids.
 SELECT p.profile_id, p.fingerprint, p.given_name, p.middle_name, p.family_name, p.name_suffix,
        p.organisation, p.email, p.phone, p.date_of_birth, p.gender, p.street, p.city, p.region,
        p.postcode, p.country, p.tax_id, p.customer_number, p.extra
-FROM pg_temp.wanted_profiles AS w
-JOIN staging.profiles AS p ON p.profile_id = w.profile_id
+FROM (SELECT w.profile_id FROM pg_temp.wanted_profiles AS w ORDER BY w.profile_id) AS wanted
+CROSS JOIN LATERAL (SELECT p.* FROM staging.profiles AS p WHERE p.profile_id = wanted.profile_id
+                    OFFSET 0) AS p
 
 -- name: select_changed_candidates
 -- For COPY: the changed pairs that are candidates.
-SELECT c.profile_id_l, c.profile_id_r, c.rule_id FROM pg_temp.changed_pairs AS c
+SELECT c.profile_id_l, c.profile_id_r, c.rule_id, c.is_new FROM pg_temp.changed_pairs AS c
 WHERE c.rule_id > 0
 
 -- name: drop_changed_pairs
--- Drop the scores of changed pairs, those to be scored anew too: how many were there. The ends of
--- those that tied a group, and of those that may now have to close one, are where groups change.
-WITH dropped AS (
-    DELETE FROM staging.identity_match_candidates AS p
-    USING pg_temp.changed_pairs AS c
-    WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r AND NOT c.is_new
-    RETURNING p.profile_id_l, p.profile_id_r, p.rule_id, p.decision, c.rule_id = 0 AS is_gone
-), seeds AS (
-    INSERT INTO pg_temp.group_seeds (profile_id)
-    SELECT side.profile_id
-    FROM dropped AS d
-    CROSS JOIN LATERAL (VALUES (d.profile_id_l), (d.profile_id_r)) AS side (profile_id)
-    WHERE d.rule_id <> 0
-      AND (d.decision <> 'REJECT'
-           OR d.is_gone
-              AND EXISTS (SELECT FROM staging.profiles AS l WHERE l.profile_id = d.profile_id_l)
-              AND EXISTS (SELECT FROM staging.profiles AS r WHERE r.profile_id = d.profile_id_r))
-)
-SELECT count(*) FROM dropped;
+-- For COPY: the changed pairs that had a score, and what it was; it is dropped, of those to be scored
+-- anew too. (A pair that closes a group, and came and went as a candidate meanwhile, stays.)
+DELETE FROM staging.identity_match_candidates AS p
+USING pg_temp.changed_pairs AS c
+WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r AND NOT c.is_new
+  AND (c.rule_id > 0 OR p.rule_id > 0)
+RETURNING p.profile_id_l, p.profile_id_r, p.rule_id, p.decision <> 'REJECT' AS proposes
 
--- name: create_stirred_profiles
--- The profiles of the groups that change, with the step that reached each: the seeds are step 0.
-CREATE TEMPORARY TABLE stirred_profiles
-    (profile_id bigint PRIMARY KEY, step integer NOT NULL) ON COMMIT DROP;
-INSERT INTO pg_temp.stirred_profiles (profile_id, step)
-SELECT DISTINCT s.profile_id, 0 FROM pg_temp.group_seeds AS s;
+-- name: select_retired
+-- The profiles that were retired behind one change number.
+SELECT r.profile_id FROM staging.retired_profiles AS r WHERE r.change_seq > :behind;
 
--- name: stir_partners
--- The profiles that pairs which are not rejected tie to those of step :step, as the next step. (A
--- recursive query makes room for all the rows that the planner fears, which takes seconds.)
-INSERT INTO pg_temp.stirred_profiles (profile_id, step)
-SELECT partner.profile_id, CAST(:step AS integer) + 1
-FROM pg_temp.stirred_profiles AS r
+-- name: empty_stirred_profiles
+-- Make room for others.
+TRUNCATE pg_temp.stirred_profiles;
+
+-- name: select_pairs_of_stirred
+-- For COPY: all scored pairs of which a stirred profile is the left side (is_own), and of those of
+-- which it is the right side what ties a group.
+SELECT p.*
+FROM (SELECT s.profile_id FROM pg_temp.stirred_profiles AS s ORDER BY s.profile_id) AS stirred
 CROSS JOIN LATERAL (
-    SELECT p.profile_id_r FROM staging.identity_match_candidates AS p
-    WHERE p.profile_id_l = r.profile_id AND p.decision <> 'REJECT' AND p.rule_id <> 0
+    SELECT l.profile_id_l, l.profile_id_r, l.rule_id, l.match_weight,
+           l.decision <> 'REJECT' AS proposes, true AS is_own
+    FROM staging.identity_match_candidates AS l
+    WHERE l.profile_id_l = stirred.profile_id
     UNION ALL
-    SELECT p.profile_id_l FROM staging.identity_match_candidates AS p
-    WHERE p.profile_id_r = r.profile_id AND p.decision <> 'REJECT' AND p.rule_id <> 0
+    SELECT r.profile_id_l, r.profile_id_r, r.rule_id, r.match_weight, true, false
+    FROM staging.identity_match_candidates AS r
+    WHERE r.profile_id_r = stirred.profile_id AND r.decision <> 'REJECT' AND r.rule_id <> 0
     OFFSET 0  -- keeps it a search per profile, whatever the planner believes of the temporary table
-) AS partner (profile_id)
-WHERE r.step = :step
-ON CONFLICT (profile_id) DO NOTHING;
+) AS p
 
--- name: analyse_stirred_profiles
--- Temporary tables are analysed by nobody else.
-ANALYZE pg_temp.stirred_profiles;
-
--- name: select_inner_pairs
--- For COPY: all scored pairs within stirred groups, and whether they tie one.
-SELECT p.profile_id_l, p.profile_id_r, p.rule_id, p.match_weight, p.decision <> 'REJECT' AS proposes
-FROM pg_temp.stirred_profiles AS l
-JOIN staging.identity_match_candidates AS p ON p.profile_id_l = l.profile_id
-JOIN pg_temp.stirred_profiles AS r ON r.profile_id = p.profile_id_r
+-- name: select_same_profiles
+-- For COPY: the profiles with a record that a steward called the same as another.
+SELECT DISTINCT i.profile_id
+FROM identity.live_link_decisions AS d
+CROSS JOIN LATERAL (VALUES (d.source_l, d.source_record_id_l),
+                           (d.source_r, d.source_record_id_r)) AS side (source, record)
+JOIN staging.records AS r ON r.source = side.source AND r.source_record_id = side.record
+JOIN staging.identity_inputs AS i ON i.record_id = r.record_id
+WHERE d.verdict = 'SAME'
 
 -- name: drop_closing_pairs
--- Drop the pairs that close no group any more.
+-- Drop the pairs that close no group any more; what a rule found is not theirs to drop.
 DELETE FROM staging.identity_match_candidates AS p
 USING pg_temp.closing_pairs AS c
-WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r;
+WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r AND p.rule_id = 0;
 
--- name: some_rescored
--- Tell which profiles have other scored pairs than before, and where that may regroup customers: not
--- where a profile that came or went is or was somebody else; forget what identity has looked at and
--- the check of a run has passed.
+-- name: forget_rescored
+-- Forget what identity has looked at and the check of a run has passed.
 DELETE FROM staging.rescored_profiles AS r
 USING identity.consumption AS i
 WHERE r.run_id <= i.run_id
   AND r.run_id <= (SELECT max(o.run_id) FROM ops.runs AS o
                    WHERE o.state = 'DONE' AND jsonb_array_length(o.report -> 'invariants') > 0);
-INSERT INTO staging.rescored_profiles (profile_id, run_id, may_regroup)
-SELECT side.profile_id, :run_id, bool_or(side.may_regroup)
-FROM (SELECT c.profile_id_l, c.profile_id_r,
-             NOT c.is_new
-             AND (c.rule_id > 0
-                  OR c.profile_id_l IN (SELECT p.profile_id FROM staging.profiles AS p)
-                     AND c.profile_id_r IN (SELECT p.profile_id FROM staging.profiles AS p)) AS may_regroup
-      FROM pg_temp.changed_pairs AS c
-      UNION ALL
-      SELECT c.profile_id_l, c.profile_id_r, true FROM pg_temp.closing_pairs AS c
-      UNION ALL
-      SELECT s.profile_id, s.profile_id, true FROM pg_temp.group_seeds AS s) AS c
-CROSS JOIN LATERAL (VALUES (c.profile_id_l, c.may_regroup),
-                           (c.profile_id_r, c.may_regroup)) AS side (profile_id, may_regroup)
-GROUP BY side.profile_id;

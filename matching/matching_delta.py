@@ -7,28 +7,36 @@ members are found anew, and the pairs inside it that no rule found are made righ
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db.queries import load, query
-from matching import binary_copy, engine, model_store, pair_copy
+from matching import binary_copy, engine, groups, model_store, pair_copy
 from matching.closure import closure_pairs
+from matching.groups import Groups, Pairs, distinct, places
 from matching.keys import Ints
 from matching.model import MatchModel
-from matching.pair_tables import SQL, judge_of, positions, read_candidates, read_profiles
+from matching.pair_tables import (
+    SQL,
+    copied_profiles,
+    encoded,
+    judge_of,
+    placed,
+    positions,
+    read_profiles,
+)
 from mdm.phases import PhaseReport, RunContext
 
 _WANTED = ("pg_temp", "wanted_profiles")
-_SEEDS = ("pg_temp", "group_seeds")
 _CLOSING = ("pg_temp", "closing_pairs")
-_INNER = (
-    ("profile_id_l", "i8"),
-    ("profile_id_r", "i8"),
-    ("rule_id", "i2"),
-    ("match_weight", "f4"),
-    ("proposes", "?"),
-)
+_RESCORED = ("staging", "rescored_profiles")
+_CANDIDATE = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"), ("is_new", "?"))
+_DROPPED = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"), ("proposes", "?"))
+_ID = (("profile_id", "i8"),)
 
 
 def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None:
@@ -44,96 +52,185 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
     conn.execute(query(SQL, "drop_temporary"))
     conn.execute(query(SQL, "create_changed_pairs"), {"behind": behind})
     conn.execute(query(SQL, "create_wanted_profiles"), {"behind": behind})
-    profiles = read_profiles(conn, ctx.config, some=True)
-    if not model_store.knows(model, profiles):
-        return None
+    copied = copied_profiles(conn, "select_wanted_profiles")
+    rows = binary_copy.read(conn, load(SQL)["select_changed_candidates"], _CANDIDATE)
     judge = judge_of(ctx.config)
-    with ctx.progress("matching", 3, "steps") as bar:
+    with ctx.progress("matching", 3, "steps") as bar, ThreadPoolExecutor(1) as database:
+        # The old scores go while the new ones are made.
+        dropping = database.submit(
+            binary_copy.read, conn, load(SQL)["drop_changed_pairs"], _DROPPED
+        )
+        profiles = encoded(copied, ctx.config)
+        if not model_store.knows(model, profiles):
+            dropping.result()
+            return None
         engine.freeze_words(profiles, model)
-        candidates = read_candidates(conn, profiles, changed=True)
-        pairs = engine.judged(profiles, model, candidates, judge)
+        scored = engine.judged(profiles, model, placed(profiles, rows), judge)
+        came = _by_id(scored, profiles.profile_id)
+        went = groups.pairs_of(dropping.result())
         bar.update()
-        dropped_n = conn.execute(query(SQL, "drop_changed_pairs")).scalar_one()
-        pair_copy.write(conn, pairs, profiles.profile_id, model_id)
-        _seed_groups(conn, pairs, profiles.profile_id)
+        change = _Change(came, went, rows["is_new"])
+        gone = conn.execute(query(SQL, "select_retired"), {"behind": behind}).scalars().all()
+        retired = np.sort(np.array(gone, dtype=np.int64))
+        walked = groups.walked(conn, change.seeds(retired), came)
+        # The new ones are written while it is found out what closes their groups.
+        writing = database.submit(pair_copy.write, conn, scored, profiles.profile_id, model_id)
+        opened, closed = _closing(walked, engine.raw_bits(judge.review, model))
+        writing.result()
         bar.update()
-        closing, gone_n = _close(conn, ctx, model, model_id)
-        conn.execute(query(SQL, "some_rescored"), {"run_id": ctx.run_id})
+        closing = _close(conn, ctx, model, model_id, opened, closed)
+        _tell(conn, ctx.run_id, change, walked, opened, closed)
         conn.execute(query(SQL, "drop_temporary"))
         bar.update()
-    scored = [pairs] if closing is None else [pairs, closing]
+    every = [scored] if closing is None else [scored, closing]
     decided = sum(
-        (Counter(np.array(engine.DECISIONS)[one.decision].tolist()) for one in scored), Counter()
+        (Counter(np.array(engine.DECISIONS)[one.decision].tolist()) for one in every), Counter()
     )
     return PhaseReport(
-        len(candidates[0]),
-        sum(len(one.left) for one in scored),
+        len(rows),
+        sum(len(one.left) for one in every),
         detail={
             "incremental": True,
             "model": pinned.version,
             "decisions": {name: decided[name] for name in reversed(engine.DECISIONS)},
-            "pairs_dropped": dropped_n + gone_n,
+            "pairs_dropped": len(went) + len(opened),
             "closing_pairs": 0 if closing is None else len(closing.left),
         },
     )
 
 
-def _seed_groups(conn: Connection, pairs: engine.ScoredPairs, profile_id: Ints) -> None:
-    """Lists the ends of the pairs that tie groups."""
-    ties = pairs.decision > 0
-    ends = np.unique(profile_id[np.concatenate([pairs.left[ties], pairs.right[ties]])])
-    binary_copy.write(conn, _SEEDS, [("profile_id", "i8", ends)], len(ends))
+def _by_id(scored: engine.ScoredPairs, profile_id: Ints) -> Pairs:
+    one, other = profile_id[scored.left], profile_id[scored.right]
+    return Pairs(
+        np.minimum(one, other),
+        np.maximum(one, other),
+        scored.rule,
+        scored.weight,
+        scored.decision > 0,
+    )
+
+
+class _Change:
+    """The candidate pairs that came and went, some of them both: then their score is the same."""
+
+    def __init__(self, came: Pairs, went: Pairs, is_new: NDArray[np.bool_]) -> None:
+        self.came, self.went = came, went
+        self.is_new = is_new
+        self.came_anew = ~_are_among(came, went)
+        self.went_for_good = ~_are_among(went, came)
+
+    def seeds(self, retired: Ints) -> Ints:
+        """The profiles whose groups may change: at the ends of pairs that tie where none did, or
+        did and no longer do, and of those that may have to close a group or need to no more."""
+        came, went = self.came, self.went
+        tied = came.ties & ~_are_among(came, went.where(went.ties))
+        untied = went.ties & self.went_for_good
+        stranger = self.came_anew & ~self.is_new
+        left_alone = self.went_for_good & ~went.proposes
+        left_alone &= ~places(retired, went.left)[1] & ~places(retired, went.right)[1]
+        return _ends([came.where(tied | stranger), went.where(untied | left_alone)])
+
+
+def _are_among(these: Pairs, those: Pairs) -> NDArray[np.bool_]:
+    """Which of ``these`` are among ``those``, by their ends."""
+    base = int(max(these.right.max(initial=0), those.right.max(initial=0))) + 1
+    keys = np.sort(those.left * base + those.right)
+    return places(keys, these.left * base + these.right)[1]
+
+
+def _closing(walked: Groups, threshold: float) -> tuple[Pairs, Pairs]:
+    """The pairs that close groups no more, and those that now do, not scored yet."""
+    inner, size = walked.inner, len(walked.ids)
+    closes = inner.rule == engine.CLOSURE_RULE
+    candidates = inner.where(~closes)
+    found = closure_pairs(
+        size,
+        candidates.left,
+        candidates.right,
+        weight=candidates.weight,
+        proposes=candidates.proposes,
+        threshold=threshold,
+    )
+    now = np.minimum(*found) * size + np.maximum(*found)
+    before = inner.left[closes] * size + inner.right[closes]
+    opened, closed = np.setdiff1d(before, now), np.setdiff1d(now, before)
+    sides = (np.divmod(keys, max(size, 1)) for keys in (opened, closed))
+    one, other = (
+        groups.closing_pairs(walked.ids[left], walked.ids[right]) for left, right in sides
+    )
+    return one, other
 
 
 def _close(
-    conn: Connection, ctx: RunContext, model: MatchModel, model_id: int
-) -> tuple[engine.ScoredPairs | None, int]:
-    """The pairs that now close groups and did not before, and how many no longer do."""
-    judge = judge_of(ctx.config)
-    conn.execute(query(SQL, "create_stirred_profiles"))
-    step = 0
-    while conn.execute(query(SQL, "stir_partners"), {"step": step}).rowcount:
-        step += 1
-    conn.execute(query(SQL, "analyse_stirred_profiles"))
-    rows = binary_copy.read(conn, load(SQL)["select_inner_pairs"], _INNER)
-    closes = rows["rule_id"] == engine.CLOSURE_RULE
-    ids = np.unique(np.concatenate([rows["profile_id_l"], rows["profile_id_r"]]).astype(np.int64))
-    left, right = (np.searchsorted(ids, rows[side]) for side in ("profile_id_l", "profile_id_r"))
-    found = closure_pairs(
-        len(ids),
-        left[~closes],
-        right[~closes],
-        weight=rows["match_weight"][~closes].astype(np.float32),
-        proposes=rows["proposes"][~closes],
-        threshold=engine.raw_bits(judge.review, model),
-    )
-    now = np.minimum(*found) * len(ids) + np.maximum(*found)
-    before = left[closes] * len(ids) + right[closes]
-    went, came = np.setdiff1d(before, now), np.setdiff1d(now, before)
-    _list_closing(conn, ids, went)
-    conn.execute(query(SQL, "drop_closing_pairs"))
-    if not came.size:
-        return None, len(went)
-    sides = np.divmod(came, len(ids))
-    profile_ids = ids[np.concatenate(sides)]
-    wanted = np.unique(profile_ids)
+    conn: Connection,
+    ctx: RunContext,
+    model: MatchModel,
+    model_id: int,
+    opened: Pairs,
+    closed: Pairs,
+) -> engine.ScoredPairs | None:
+    """The pairs that now close groups, scored and written; those that do no more are dropped."""
+    if len(opened):
+        fields: list[binary_copy.Field] = [
+            ("profile_id_l", "i8", opened.left),
+            ("profile_id_r", "i8", opened.right),
+        ]
+        binary_copy.write(conn, _CLOSING, fields, len(opened))
+        conn.execute(query(SQL, "drop_closing_pairs"))
+    if not len(closed):
+        return None
+    wanted = _ends([closed])
     conn.execute(query(SQL, "empty_wanted_profiles"))
     binary_copy.write(conn, _WANTED, [("profile_id", "i8", wanted)], len(wanted))
     profiles = read_profiles(conn, ctx.config, some=True)
     engine.freeze_words(profiles, model)
-    one, other = np.split(positions(profiles, profile_ids), 2)
-    rule = np.full(len(one), engine.CLOSURE_RULE, dtype=np.int16)
-    pairs = engine.judged(profiles, model, (one, other, rule), judge)
+    candidates = positions(profiles, closed.left), positions(profiles, closed.right), closed.rule
+    pairs = engine.judged(profiles, model, candidates, judge_of(ctx.config))
     pair_copy.write(conn, pairs, profiles.profile_id, model_id)
-    _list_closing(conn, ids, came)
-    return pairs, len(went)
+    return pairs
 
 
-def _list_closing(conn: Connection, ids: Ints, pairs: Ints) -> None:
-    """Adds pairs of positions in ``ids``, packed into one number each, to those that change."""
-    left, right = np.divmod(pairs, max(len(ids), 1))
-    fields: list[binary_copy.Field] = [
-        ("profile_id_l", "i8", ids[left]),
-        ("profile_id_r", "i8", ids[right]),
+def _tell(
+    conn: Connection,
+    run_id: int,
+    change: _Change,
+    walked: Groups,
+    opened: Pairs,
+    closed: Pairs,
+) -> None:
+    """Lists the profiles with other scored pairs than before, and where that may regroup customers.
+
+    Between profiles that nothing ties together a rejected pair says nothing, be it there or not. A
+    steward may tie groups, and then it may.
+    """
+    judged = binary_copy.read(conn, load(SQL)["select_same_profiles"], _ID)["profile_id"]
+    has_same = np.zeros(len(walked.ids) + 1, dtype=bool)
+    has_same[walked.group_of(judged.astype(np.int64))] = True
+    has_same[-1] = False  # where what is in no group looks it up
+
+    def may_meet(pairs: Pairs) -> NDArray[np.bool_]:
+        one, other = walked.group_of(pairs.left), walked.group_of(pairs.right)
+        same_group: NDArray[np.bool_] = (one >= 0) & (one == other)
+        return same_group | has_same[one] & has_same[other]
+
+    came, went = change.came, change.went
+    went_for_good = change.went_for_good & ~_are_among(went, closed)
+    changed = [
+        came.where(change.came_anew & (came.proposes | may_meet(came))),
+        went.where(went_for_good & (went.proposes | may_meet(went))),
+        opened,
+        closed.where(~_are_among(closed, went)),
     ]
-    binary_copy.write(conn, _CLOSING, fields, len(pairs))
+    told = _ends([came, went, opened, closed])
+    fields: list[binary_copy.Field] = [
+        ("profile_id", "i8", told),
+        ("run_id", "i8", run_id),
+        ("may_regroup", "?", places(_ends(changed), told)[1]),
+    ]
+    conn.execute(query(SQL, "forget_rescored"))
+    binary_copy.write(conn, _RESCORED, fields, len(told))
+
+
+def _ends(several: Sequence[Pairs]) -> Ints:
+    """The profiles of all these pairs, each once."""
+    return distinct(np.concatenate([side for one in several for side in (one.left, one.right)]))

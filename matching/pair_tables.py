@@ -33,11 +33,11 @@ def judge_of(config: Config) -> engine.Judge:
 
 def read_both(conn: Connection, config: Config) -> tuple[Profiles, Candidates]:
     """All profiles, encoded for comparison, and all candidate pairs, as positions among them."""
-    copied = _copied_profiles(conn, "select_profiles")
+    copied = copied_profiles(conn, "select_profiles")
     with ThreadPoolExecutor(1) as database:  # gives the pairs while profiles are encoded here
         coming = database.submit(_read_pairs, conn, "select_candidates")
-        profiles = _encoded(copied, config)
-        return profiles, _placed(profiles, coming.result())
+        profiles = encoded(copied, config)
+        return profiles, placed(profiles, coming.result())
 
 
 def read_profiles(conn: Connection, config: Config, *, some: bool = False) -> Profiles:
@@ -46,17 +46,19 @@ def read_profiles(conn: Connection, config: Config, *, some: bool = False) -> Pr
     With ``some`` only those listed in the temporary table ``wanted_profiles``.
     """
     select = "select_wanted_profiles" if some else "select_profiles"
-    return _encoded(_copied_profiles(conn, select), config)
+    return encoded(copied_profiles(conn, select), config)
 
 
-def _copied_profiles(conn: Connection, select: str) -> io.BytesIO:
+def copied_profiles(conn: Connection, select: str) -> io.BytesIO:
+    """Profiles as COPY gives them, by the name of the query."""
     sink = io.BytesIO()
     bulk.copy_out(conn, load(SQL)[select], sink)
     sink.seek(0)
     return sink
 
 
-def _encoded(copied: io.BytesIO, config: Config) -> Profiles:
+def encoded(copied: io.BytesIO, config: Config) -> Profiles:
+    """Copied profiles, encoded for comparison."""
     frame = pl.read_csv(copied, infer_schema=False).with_columns(
         pl.col("profile_id").cast(pl.Int64)
     )
@@ -69,20 +71,17 @@ def _encoded(copied: io.BytesIO, config: Config) -> Profiles:
     )
 
 
-def read_candidates(conn: Connection, profiles: Profiles, *, changed: bool = False) -> Candidates:
-    """The blocked pairs as positions in ``profiles``.
-
-    With ``changed`` only those in the temporary table ``changed_pairs`` that are still candidates.
-    """
-    select = "select_changed_candidates" if changed else "select_candidates"
-    return _placed(profiles, _read_pairs(conn, select))
+def read_candidates(conn: Connection, profiles: Profiles) -> Candidates:
+    """All blocked pairs as positions in ``profiles``."""
+    return placed(profiles, _read_pairs(conn, "select_candidates"))
 
 
 def _read_pairs(conn: Connection, select: str) -> NDArray[Any]:
     return binary_copy.read(conn, load(SQL)[select], _CANDIDATE)
 
 
-def _placed(profiles: Profiles, rows: NDArray[Any]) -> Candidates:
+def placed(profiles: Profiles, rows: NDArray[Any]) -> Candidates:
+    """Copied pairs as positions in ``profiles``."""
     return (
         positions(profiles, rows["profile_id_l"].astype(np.int64)),
         positions(profiles, rows["profile_id_r"].astype(np.int64)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,6 +152,125 @@ def test_identity_is_told_of_every_profile_with_other_pairs(learnt: Nights) -> N
         " GROUP BY 1"
     )
     assert all(regroups or not ties for regroups, ties in tied)
+
+
+def judge_same(nights: Nights, profile_ids: Sequence[int]) -> None:
+    """A record of each profile, and a steward who calls them one customer."""
+    for profile_id in profile_ids:
+        nights.conn.execute(
+            text(
+                "WITH record AS (INSERT INTO staging.records"
+                " (source, source_record_id, object_id, line_no, event_at, change_seq, run_id)"
+                " VALUES ('crm', CAST(:id AS text), 1, :id, '2026-01-01', 1, 1) RETURNING *)"
+                " INSERT INTO staging.identity_inputs"
+                " (record_id, source, source_record_id, profile_id, event_at, change_seq)"
+                " SELECT record_id, source, source_record_id, :id, event_at, change_seq FROM record"
+            ),
+            {"id": profile_id},
+        )
+    left, right = sorted(map(str, profile_ids))
+    nights.conn.execute(
+        text(
+            "INSERT INTO identity.steward_link_decisions (verdict, source_l, source_record_id_l,"
+            " source_r, source_record_id_r, steward, reason)"
+            " VALUES ('SAME', 'crm', :left, 'crm', :right, 'bob', 'seen')"
+        ),
+        {"left": left, "right": right},
+    )
+
+
+def islands(nights: Nights, same: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+    """By profile what a resolution would see: whom ties (and ``same``) lead to, and how any two of
+    them were scored."""
+    pairs = nights.rows(
+        "SELECT profile_id_l, profile_id_r, match_probability, decision, is_vetoed"
+        " FROM staging.identity_match_candidates ORDER BY 1, 2"
+    )
+    living = {row[0] for row in nights.rows("SELECT profile_id FROM staging.profiles")}
+    root = {one: one for one in living}
+
+    def top(one: int) -> int:
+        return one if root[one] == one else top(root[one])
+
+    ties = [row[:2] for row in pairs if row[3] != "REJECT"]
+    for one, other in [*ties, same] if living.issuperset(same) and same else ties:
+        root[top(one)] = top(other)
+    members: dict[int, set[int]] = {}
+    for one in living:
+        members.setdefault(top(one), set()).add(one)
+    inner = {one: [row for row in pairs if {row[0], row[1]} <= members[one]] for one in members}
+    return {one: (sorted(members[top(one)]), inner[top(one)]) for one in living}
+
+
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(lives)
+def test_whatever_may_regroup_customers_is_told(
+    learnt: Nights, then: list[tuple[list[Person], list[int], bool]]
+) -> None:
+    """Who is not told of, nor new, is tied to the same profiles by the same scores as before."""
+    savepoint = learnt.conn.begin_nested()
+    living = dict(learnt.living)
+    same: list[int] = []
+    for come, go, _ in then:
+        before = islands(learnt, same)
+        learnt.conn.execute(text("TRUNCATE staging.rescored_profiles"))
+        learnt.pass_by(come, {learnt.fingerprint(4 + nth) for nth in go if len(learnt.living) > 9})
+        learnt.block()
+        learnt.match()
+        told = {
+            row[0]
+            for row in learnt.rows(
+                "SELECT profile_id FROM staging.rescored_profiles WHERE may_regroup"
+            )
+        }
+        after = islands(learnt, same)
+        for one, island in after.items():
+            members = set(island[0])
+            assert island == before.get(one) or members & told or members - before.keys()
+        if not same and len(learnt.living) > 6:
+            same = [learnt.profile_id(person) for person in list(learnt.living.values())[4:6]]
+            judge_same(learnt, same)
+    savepoint.rollback()
+    learnt.living = living
+
+
+def test_a_rejected_pair_that_goes_matters_between_whom_a_steward_calls_the_same(
+    learnt: Nights,
+) -> None:
+    """Two namesakes are nobody's business when their block grows too large, unless somebody says
+    that they are one."""
+    configure(learnt, blocking=["full_name"], max_block_size=5)
+    births = ("1931-01-28", "1945-11-02", "1958-03-17", "1972-08-09", "1984-05-30", "1996-12-14")
+    namesakes = [
+        {
+            "given_name": "ann",
+            "family_name": "quill",
+            "date_of_birth": birth,
+            "phone": f"+49{nth}{nth}7{nth}30{nth}1{nth}",
+            "email": f"{'uvwxyz'[nth]}{nth}@{'uvwxyz'[nth]}.de",
+        }
+        for nth, birth in enumerate(births)
+    ]
+    learnt.pass_by(namesakes[:5])
+    learnt.block()
+    learnt.match()
+    ids = [learnt.profile_id(one) for one in namesakes[:5]]
+    decided = learnt.rows(
+        "SELECT DISTINCT decision FROM staging.identity_match_candidates"
+        f" WHERE profile_id_l IN {tuple(ids)}"
+    )
+    assert decided == [("REJECT",)]
+    judge_same(learnt, ids[:2])
+    learnt.pass_by(namesakes[5:])
+    learnt.block()
+    assert learnt.match().detail["pairs_dropped"] == 10
+    regrouped = "SELECT profile_id FROM staging.rescored_profiles WHERE may_regroup ORDER BY 1"
+    assert learnt.rows(regrouped) == [(one,) for one in ids[:2]]
 
 
 @pytest.mark.parametrize(
