@@ -6,7 +6,8 @@ Wire formats: PostgreSQL documentation, COPY "Binary Format".
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from db import bulk
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
+_LENGTH = struct.Struct(">i")
 
 Field = tuple[str, str, Any]
 """Name, numpy kind (empty: the values come in wire format), and the values or one for all rows."""
@@ -56,6 +58,27 @@ def read(conn: Connection, select: str, kinds: Sequence[tuple[str, str]]) -> NDA
     if size % row.itemsize:
         raise ValueError(f"rows of {row.itemsize} bytes expected, {size} bytes found")
     return np.frombuffer(sink.getbuffer(), row, size // row.itemsize, len(HEADER))
+
+
+def arrays(conn: Connection, select: str, columns_n: int) -> Iterator[list[NDArray[np.int64]]]:
+    """The rows of ``select``, whose columns are numbers of eight bytes, one or many to a value.
+
+    Many come as ``bytea``, the way ``string_agg(int8send(…), '')`` puts them together: rows that
+    are not made need not be read.
+    """
+    sink = io.BytesIO()
+    bulk.copy_out(conn, select, sink, options="FORMAT binary")
+    data = sink.getbuffer()
+    at = len(HEADER)
+    while data[at : at + 2] != TRAILER:
+        at += 2
+        values = []
+        for _ in range(columns_n):
+            (length,) = _LENGTH.unpack_from(data, at)
+            at += _LENGTH.size
+            values.append(np.frombuffer(data[at : at + length], dtype=">i8").astype(np.int64))
+            at += length
+        yield values
 
 
 def _row(fields: Sequence[Field]) -> np.dtype[Any]:

@@ -9,14 +9,12 @@ SELECT count(*) AS profiles_n, count(email) AS email, count(phone) AS phone, cou
        count(extra) AS extra
 FROM :profiles;
 
--- name: let_workers_help
--- Have the keys of many profiles made by parallel workers. The planner takes a pattern or a hash for as
--- cheap as a comparison, and so the handing over of its rows for dearer than the work itself.
-SET LOCAL parallel_tuple_cost = 0
-
 -- name: select_keys
--- For COPY: one row per profile and key of one rule, whose query goes in the braces.
-SELECT k.key, k.profile_id FROM ({rule}) AS k
+-- For COPY: all keys of one rule, whose query goes in the braces, and their profiles, as two columns in
+-- binary form, each in one value: millions of rows would cost both sides more than the keys.
+SELECT coalesce(string_agg(int8send(k.key), ''), '') AS keys,
+       coalesce(string_agg(int8send(k.profile_id), ''), '') AS profile_ids
+FROM ({rule}) AS k
 
 -- name: create_oversized_keys
 -- One row per member of a block over the cap.
@@ -102,9 +100,12 @@ DELETE FROM staging.gone_profiles;
 DROP INDEX staging.identity_match_candidates_blocked_l;
 
 -- name: create_pair_index
--- By it a night finds the pairs that go.
+-- By it a night finds the pairs that go. They are there in its order, so that there is little to sort:
+-- workers would cost more than they save.
+SET LOCAL max_parallel_maintenance_workers = 0;
 CREATE INDEX identity_match_candidates_blocked_l
     ON staging.identity_match_candidates_blocked (profile_id_l);
+SET LOCAL max_parallel_maintenance_workers = DEFAULT;
 
 -- name: analyse_pairs
 -- Tell the planner how many there are.

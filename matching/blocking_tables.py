@@ -66,8 +66,8 @@ def read_keys(
 ) -> tuple[Ints, Ints]:
     """The keys that the query of a rule gives, and the profiles that have them; in no order."""
     select = load(SQL)["select_keys"].replace("{rule}", key_query(conn, config, *rule, of=of))
-    rows = binary_copy.read(conn, select, (("key", "i8"), ("profile_id", "i8")))
-    return rows["key"].astype(np.int64), rows["profile_id"].astype(np.int64)
+    ((keys, profile_ids),) = binary_copy.arrays(conn, select, 2)
+    return keys, profile_ids
 
 
 def refine(conn: Connection, entries: Mapping[int, Keys]) -> dict[int, Keys]:

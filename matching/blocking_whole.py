@@ -25,7 +25,6 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> Pha
     if not chosen.rules or profiles_n < 2:
         key_store.create_index(conn)
         return PhaseReport(profiles_n, 0)
-    conn.execute(query(tables.SQL, "let_workers_help"))
     cap = ctx.config.matching.max_block_size
     with ctx.progress("blocking", len(chosen.rules) + 2, "steps") as bar:
         found = list(_blocks(conn, ctx, chosen, change_seq, bar))

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from db import bulk
 from db.queries import load, query
+from matching import binary_copy
 from matching.binary_copy import HEADER, TRAILER
 from matching.keys import Ints, Keys, Sought
 
@@ -137,9 +138,9 @@ def _sought(conn: Connection, rule_id: int, bits: int) -> Sought:
 
 def _entries(conn: Connection, name: str, **values: object) -> Keys:
     """The entries that a query gives, in the order of its rows."""
-    data = _copied(conn, name, **values)
-    pieces = [np.frombuffer(entries, dtype=">i8") for (entries,) in _fields(data, 1)]
-    table = np.concatenate([*pieces, np.empty(0, dtype=">i8")]).astype(np.int64).reshape(-1, 2)
+    select = _filled(conn, name, **values)
+    pieces = [entries for (entries,) in binary_copy.arrays(conn, select, 1)]
+    table = np.concatenate([*pieces, np.empty(0, dtype=np.int64)]).reshape(-1, 2)
     return Keys(table[:, 0].copy(), table[:, 1].copy())
 
 
@@ -181,32 +182,13 @@ def _rows(
     conn: Connection, rule_id: int, refined: bool
 ) -> Iterator[tuple[int, int, int, Ints, Ints]]:
     """Change number, number of entries, bits, keys and profile ids of each stored row."""
-    data = _copied(conn, "select_keys", rule_id=rule_id, refined=refined)
-    for fields in _fields(data, 5):
-        one, two, three, keys, profile_ids = (
-            np.frombuffer(field, dtype=">i8").astype(np.int64) for field in fields
-        )
+    select = _filled(conn, "select_keys", rule_id=rule_id, refined=refined)
+    for one, two, three, keys, profile_ids in binary_copy.arrays(conn, select, 5):
         yield int(one[0]), int(two[0]), int(three[0]), keys, profile_ids
 
 
-def _copied(conn: Connection, name: str, **values: object) -> memoryview:
-    """What COPY gives of a query of this module."""
+def _filled(conn: Connection, name: str, **values: object) -> str:
+    """A query of this module with its parameters filled in, as COPY asks for."""
     with bulk.cursor(conn) as cursor:
-        filled = cursor.mogrify(load(_SQL)[name], values).decode()
-    sink = io.BytesIO()
-    bulk.copy_out(conn, filled, sink, options="FORMAT binary")
-    return sink.getbuffer()
-
-
-def _fields(data: memoryview, columns_n: int) -> Iterator[list[memoryview]]:
-    """The fields of each row of what COPY wrote."""
-    at = len(HEADER)
-    while data[at : at + 2] != TRAILER:
-        at += 2
-        fields = []
-        for _ in range(columns_n):
-            (length,) = _LENGTH.unpack_from(data, at)
-            at += _LENGTH.size
-            fields.append(data[at : at + length])
-            at += length
-        yield fields
+        filled: bytes = cursor.mogrify(load(_SQL)[name], values)
+    return filled.decode()

@@ -11,8 +11,8 @@ ORDER BY k.change_seq, k.part
 -- name: find_entries
 -- For COPY: the entries of the wanted buckets of a rule, in one value.
 SELECT coalesce(string_agg(b.entries, ''), '') AS entries
-FROM unnest(CAST(%(buckets)s AS integer[])) AS wanted (bucket)
-JOIN staging.blocking_key_buckets AS b ON b.rule_id = %(rule_id)s AND b.bucket = wanted.bucket
+FROM staging.blocking_key_buckets AS b
+WHERE b.rule_id = %(rule_id)s AND b.bucket = ANY (CAST(%(buckets)s AS integer[]))
 
 -- name: select_entries
 -- For COPY: all entries of a rule that are in buckets, in values far below what a value may hold.
