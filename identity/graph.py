@@ -7,7 +7,7 @@ Inside, a node has a code: the profile id, or for a record's own node a number a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ reads pairs leans on the first four being two times two."""
 
 _PROFILE = (("profile", "i8"), ("fingerprint", "S16"), ("is_poor", "i2"))
 _PAIR = (("ends", "i8"), ("probability", "f4"))
-_BLOCKS_AT_ONCE = 16_384  # 128 MiB of the table: bounds what a chunk of parting pairs takes
+_BLOCKS_AT_ONCE = 16_384  # 128 MiB of the table: bounds what is unpacked at once
 _SQL = "identity/graph.sql"
 
 
@@ -139,11 +139,10 @@ def read_graph(
     words = _judgements(conn, own)
     if known is not None:
         parts = np.isin(known.kind, (REJECT, VETOED))
-        parting: Iterable[Pairs] = [known.where(parts)]
-        scored = _expand(known.where(~parts), own)
+        scored, parting = known.where(~parts), iter([known.where(parts)])
     else:
-        scored = _expand(read_pairs(conn, _SQL, "select_joining_pairs", base=own.base), own)
-        parting = _parting_pairs(conn, own)
+        scored, parting = _all_pairs(conn, own.base)
+    scored = _expand(scored, own)
     joining = is_joining(scored, merge_flagged=merge_flagged)
     links = scored.where(joining).joined_with(_equal_data(own))
 
@@ -230,20 +229,34 @@ def _columns(pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
 def read_pairs(conn: Connection, file: str, name: str, *, base: int, **values: object) -> Pairs:
     """The pairs that a query gives in the packed form that ``graph.sql`` describes."""
     columns = binary_copy.read(conn, load(file)[name], _PAIR, base=base, **values)
-    left, right = np.divmod(np.abs(columns["ends"]), base)
-    second = np.signbit(columns["probability"])
-    kind = np.where(columns["ends"] > 0, AUTO_MERGE + second, REJECT + second)
-    return Pairs(left, right, np.abs(columns["probability"]).astype(np.float64), kind)
+    return _unpacked(columns["ends"], columns["probability"], base)
 
 
-def _parting_pairs(conn: Connection, own: OwnNodes) -> Iterator[Pairs]:
-    """The pairs that speak against joining, in chunks of the table's blocks."""
+def _unpacked(ends: Ints, probability: NDArray[np.float32], base: int) -> Pairs:
+    left, right = np.divmod(np.abs(ends), base)
+    second = np.signbit(probability)
+    kind = np.where(ends > 0, AUTO_MERGE + second, REJECT + second)
+    return Pairs(left, right, np.abs(probability).astype(np.float64), kind)
+
+
+def _all_pairs(conn: Connection, base: int) -> tuple[Pairs, Iterator[Pairs]]:
+    """All scored pairs: those that may join, and in parts those that speak against it.
+
+    One reading of the table gives both. Of the second kind, which are most, only those between
+    what the first join matter: they stay packed until that is known.
+    """
     blocks = conn.execute(query(_SQL, "candidate_blocks")).scalar_one()
+    joining, parting = [Pairs.none()], []
     for at in range(0, blocks, _BLOCKS_AT_ONCE):
         first, behind = f"({at},0)", f"({at + _BLOCKS_AT_ONCE},0)"
-        yield read_pairs(
-            conn, _SQL, "select_parting_pairs", base=own.base, first=first, behind=behind
+        columns = binary_copy.read(
+            conn, load(_SQL)["select_pairs"], _PAIR, base=base, first=first, behind=behind
         )
+        joins = columns["ends"] > 0
+        joining.append(_unpacked(columns["ends"][joins], columns["probability"][joins], base))
+        parting.append((columns["ends"][~joins], columns["probability"][~joins]))
+    scored = joining[0].joined_with(*joining[1:])
+    return scored, (_unpacked(ends, probability, base) for ends, probability in parting)
 
 
 def _expand(pairs: Pairs, own: OwnNodes) -> Pairs:

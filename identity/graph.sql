@@ -39,23 +39,25 @@ WHERE r.may_regroup
 -- name: select_profiles
 -- For COPY: each profile, its place in an order that depends on content alone, and whether it is too
 -- poor to tell people apart; as columns in binary form, in parts of a size that a value may have.
-SELECT string_agg(int8send(p.profile_id), ''), string_agg(uuid_send(p.fingerprint), ''),
-       string_agg(int2send(CASE WHEN
-           num_nonnulls(p.email, p.phone, p.tax_id, p.customer_number) = 0
-           AND (num_nonnulls(p.name, p.given_name, p.family_name, p.organisation) = 0
-                OR num_nonnulls(p.date_of_birth, p.street, p.postcode, p.extra) = 0)
-           AND NOT jsonb_exists_any(coalesce(p.extra, '{{}}'), CAST({identifiers} AS text[]))
-           -- An exact rule of the user outranks our caution.
-           AND NOT EXISTS (
-               SELECT FROM jsonb_array_elements(CAST({always_match} AS jsonb)) AS rule (attributes)
-               WHERE NOT EXISTS (
-                   SELECT FROM jsonb_array_elements_text(rule.attributes) AS needed (attribute)
-                   WHERE coalesce(to_jsonb(p) ->> CASE needed.attribute WHEN 'full_name' THEN 'name'
-                                                                        ELSE needed.attribute END,
-                                  p.extra ->> needed.attribute) IS NULL))
-           THEN 1 ELSE 0 END::smallint), '')
-FROM pg_temp.identity_scoped_profiles AS p
-GROUP BY p.profile_id >> 22
+-- (OFFSET 0: or the planner sorts whole profiles to form the parts.)
+SELECT string_agg(int8send(f.profile_id), ''), string_agg(uuid_send(f.fingerprint), ''),
+       string_agg(int2send(f.is_poor), '')
+FROM (SELECT p.profile_id, p.fingerprint, CAST(CASE WHEN
+          num_nonnulls(p.email, p.phone, p.tax_id, p.customer_number) = 0
+          AND (num_nonnulls(p.name, p.given_name, p.family_name, p.organisation) = 0
+               OR num_nonnulls(p.date_of_birth, p.street, p.postcode, p.extra) = 0)
+          AND NOT jsonb_exists_any(coalesce(p.extra, '{{}}'), CAST({identifiers} AS text[]))
+          -- An exact rule of the user outranks our caution.
+          AND NOT EXISTS (
+              SELECT FROM jsonb_array_elements(CAST({always_match} AS jsonb)) AS rule (attributes)
+              WHERE NOT EXISTS (
+                  SELECT FROM jsonb_array_elements_text(rule.attributes) AS needed (attribute)
+                  WHERE coalesce(to_jsonb(p) ->> CASE needed.attribute WHEN 'full_name' THEN 'name'
+                                                                       ELSE needed.attribute END,
+                                 p.extra ->> needed.attribute) IS NULL))
+          THEN 1 ELSE 0 END AS smallint) AS is_poor
+      FROM pg_temp.identity_scoped_profiles AS p OFFSET 0) AS f
+GROUP BY f.profile_id >> 22
 
 -- name: create_poor_profiles
 -- The profiles too poor to tell people apart; filled by COPY.
@@ -100,32 +102,22 @@ ORDER BY o.profile_id, i.source COLLATE "C", i.source_record_id COLLATE "C";
 -- The greatest profile id, 0 without profiles: record nodes are numbered above it.
 SELECT coalesce(max(p.profile_id), 0) FROM staging.profiles AS p;
 
--- name: select_joining_pairs
--- For COPY: scored pairs that may join two profiles, as two columns in binary form, in parts. Packed,
--- because two columns cost half of four: both ends are one number (left * base + right), negative
--- where the pair speaks against joining. The probability is negative where it is the weaker kind of
--- joining, FLAG_REVIEW, or the stronger kind of parting, a veto.
-SELECT string_agg(int8send(p.profile_id_l * {base} + p.profile_id_r), ''),
-       string_agg(float4send(CASE WHEN p.decision = 'AUTO_MERGE' THEN p.match_probability
-                                  ELSE -p.match_probability END), '')
-FROM staging.identity_match_candidates AS p
-WHERE p.decision <> 'REJECT' AND NOT p.is_vetoed
-GROUP BY p.profile_id_l >> 22
-
 -- name: candidate_blocks
 -- How many blocks of the table of scored pairs there are to read.
 SELECT pg_relation_size('staging.identity_match_candidates')
        / current_setting('block_size')::bigint;
 
--- name: select_parting_pairs
--- For COPY, between two block numbers: scored pairs that speak against joining two profiles or forbid
--- it, packed as by select_joining_pairs.
-SELECT string_agg(int8send(-(p.profile_id_l * {base} + p.profile_id_r)), ''),
-       string_agg(float4send(CASE WHEN p.is_vetoed THEN -p.match_probability
-                                  ELSE p.match_probability END), '')
+-- name: select_pairs
+-- For COPY: scored pairs between two block numbers, as two columns in binary form. Packed, because two
+-- columns cost half of four: both ends are one number (left * base + right), negative where the pair
+-- speaks against joining. The probability is negative where it is the weaker kind of joining,
+-- FLAG_REVIEW, or the stronger kind of parting, a veto.
+SELECT string_agg(int8send((p.profile_id_l * {base} + p.profile_id_r)
+                           * CASE WHEN p.decision = 'REJECT' OR p.is_vetoed THEN -1 ELSE 1 END), ''),
+       string_agg(float4send(CASE WHEN p.is_vetoed OR p.decision = 'FLAG_REVIEW'
+                                  THEN -p.match_probability ELSE p.match_probability END), '')
 FROM staging.identity_match_candidates AS p
-WHERE (p.decision = 'REJECT' OR p.is_vetoed)
-  AND p.ctid >= {first}::tid AND p.ctid < {behind}::tid
+WHERE p.ctid >= {first}::tid AND p.ctid < {behind}::tid
 
 -- name: select_judgements
 -- Live steward decisions as pairs of records, deleted ones included.

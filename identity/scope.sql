@@ -104,7 +104,7 @@ FROM (SELECT i.profile_id
       JOIN staging.identity_inputs AS i ON i.record_id = b.record_id) AS touched
 
 -- name: select_pairs
--- For COPY: all scored pairs whose left end a step found, packed as by select_joining_pairs. (To
+-- For COPY: all scored pairs whose left end a step found, packed as in graph.sql. (To
 -- find all steps in one recursive query takes seconds: it makes room for all the rows that the planner
 -- fears.)
 SELECT string_agg(int8send((p.profile_id_l * {base} + p.profile_id_r)
