@@ -7,6 +7,18 @@ SELECT change_seq, config_hash FROM staging.volatile_marker WHERE layer = 'ident
 -- The last number in the change feed of staging.records (0 when there is none).
 SELECT coalesce(max(change_seq), 0) FROM staging.records
 
+-- name: has_written
+-- Whether this transaction has written anything, which other sessions would not see.
+SELECT pg_current_xact_id_if_assigned() IS NOT NULL
+
+-- name: empty_profiles
+-- What a run left that did not come to its end.
+TRUNCATE staging.profiles
+
+-- name: empty_inputs
+-- The same.
+TRUNCATE staging.identity_inputs
+
 -- name: let_workers_help
 -- Have the fingerprints of many records made by parallel workers. The planner takes a hash for as
 -- cheap as a comparison, and so the handing over of its rows for dearer than the work itself.
@@ -16,117 +28,122 @@ SET LOCAL parallel_tuple_cost = 0
 -- The number in the change feed for the profiles that this run makes or retires.
 SELECT nextval('staging.change_seq')
 
+-- name: fingerprint
+-- An expression over the columns of staging.records or staging.evidence_records: 128 bits of SHA-256
+-- over PostgreSQL's own text of the row, which quotes what it must and tells null from empty; the
+-- date is a number, because its text depends on the session. No statement.
+substring(sha256(convert_to(CAST(ROW(
+    std_name, std_given_name, std_middle_name, std_family_name, std_name_suffix,
+    std_organisation, std_email, std_phone, std_date_of_birth - DATE '2000-01-01',
+    std_gender, std_street, std_city, std_region, std_postcode, std_country,
+    std_tax_id, std_customer_number, std_extra
+) AS text), 'UTF8')) FOR 16)
+
 -- name: find_changed_records
--- Temporary: one row per record that changed after :consumed: its input and the fingerprint of its profile
--- (null for a tombstone). The fingerprint is 128 bits of SHA-256 over PostgreSQL's own text of the
--- row, which quotes what it must and tells null from empty; the date is a number, because its text
--- depends on the session.
+-- Temporary: one row per record that changed after a number: its input and the fingerprint of its
+-- profile (null for a tombstone).
 DROP TABLE IF EXISTS pg_temp.changed_records;
 CREATE TEMPORARY TABLE changed_records ON COMMIT DROP AS
 SELECT record_id, source, source_record_id, event_at, is_deleted, change_seq,
-       CASE WHEN NOT is_deleted THEN
-           CAST(encode(substring(sha256(convert_to(CAST(ROW(
-               std_name, std_given_name, std_middle_name, std_family_name, std_name_suffix,
-               std_organisation, std_email, std_phone, std_date_of_birth - DATE '2000-01-01',
-               std_gender, std_street, std_city, std_region, std_postcode, std_country,
-               std_tax_id, std_customer_number, std_extra
-           ) AS text), 'UTF8')) FOR 16), 'hex') AS uuid)
-       END AS fingerprint
+       CASE WHEN NOT is_deleted THEN CAST(encode({fingerprint}, 'hex') AS uuid) END AS fingerprint
 FROM staging.evidence_records
-WHERE change_seq > :consumed;
-ANALYZE pg_temp.changed_records (record_id, is_deleted);
-SELECT count(*) FROM pg_temp.changed_records
+WHERE change_seq > %s
 
 -- name: find_left_profiles
 -- Temporary: the profiles that changed records had until now (one row per profile).
+ANALYZE pg_temp.changed_records (record_id, is_deleted);
 DROP TABLE IF EXISTS pg_temp.touched_profiles;
 CREATE TEMPORARY TABLE touched_profiles ON COMMIT DROP AS
 SELECT DISTINCT inputs.profile_id
 FROM staging.identity_inputs AS inputs
 JOIN pg_temp.changed_records USING (record_id)
 
--- name: add_profiles
--- A profile for each fingerprint that has none, with the values of one of its records: they are the
--- same in all of them.
-INSERT INTO staging.profiles
-    (fingerprint, record_n, change_seq,
-     name, given_name, middle_name, family_name, name_suffix, organisation, email, phone,
-     date_of_birth, gender, street, city, region, postcode, country, tax_id, customer_number,
-     extra)
-SELECT found.fingerprint, found.record_n, :change_seq,
-       records.std_name, records.std_given_name, records.std_middle_name, records.std_family_name,
-       records.std_name_suffix, records.std_organisation, records.std_email, records.std_phone,
-       records.std_date_of_birth, records.std_gender, records.std_street, records.std_city,
-       records.std_region, records.std_postcode, records.std_country, records.std_tax_id,
-       records.std_customer_number, records.std_extra
+-- name: find_new_profiles
+-- Temporary: the fingerprints that no profile has, each with an id, one of its records and how many it
+-- has; to be filled from what counts of the record (is_curtailed).
+DROP TABLE IF EXISTS pg_temp.new_profiles;
+CREATE TEMPORARY TABLE new_profiles ON COMMIT DROP AS
+SELECT nextval(pg_get_serial_sequence('staging.profiles', 'profile_id')) AS profile_id,
+       found.fingerprint, found.record_n, CAST(:change_seq AS bigint) AS change_seq,
+       found.record_id, true AS is_curtailed
 FROM (
     SELECT fingerprint, min(record_id) AS record_id, count(*) AS record_n
-    FROM pg_temp.changed_records
+    FROM pg_temp.changed_records AS changed
     WHERE NOT is_deleted
+      AND NOT EXISTS (SELECT FROM staging.profiles AS known
+                      WHERE known.fingerprint = changed.fingerprint)
     GROUP BY fingerprint
-) AS found
-JOIN staging.evidence_records AS records USING (record_id)
-ORDER BY found.record_id
-ON CONFLICT (fingerprint) DO NOTHING
+    ORDER BY record_id
+) AS found;
+ANALYZE pg_temp.new_profiles
 
--- name: find_first_records
--- Temporary: one row per fingerprint, with one of its records: if it can be, one without a value that
--- the register knows (pg_temp.value_holders has the others).
-DROP TABLE IF EXISTS pg_temp.first_records;
-CREATE TEMPORARY TABLE first_records ON COMMIT DROP AS
-SELECT coalesce(min(changed.record_id) FILTER (WHERE holders.record_id IS NULL),
-                min(changed.record_id)) AS record_id,
-       changed.fingerprint, count(*) AS record_n, bool_or(holders.record_id IS NULL) AS is_whole
-FROM pg_temp.changed_records AS changed
-LEFT JOIN pg_temp.value_holders AS holders USING (record_id)
-WHERE NOT changed.is_deleted
-GROUP BY changed.fingerprint;
-ANALYZE pg_temp.first_records (record_id, is_whole)
+-- name: open_new_profiles
+-- Empty, for COPY: the same of the first profiles.
+DROP TABLE IF EXISTS pg_temp.new_profiles;
+CREATE TEMPORARY TABLE new_profiles (
+    profile_id bigint, fingerprint uuid, record_n integer, change_seq bigint, record_id bigint,
+    is_curtailed boolean
+) ON COMMIT DROP
 
--- name: add_first_profiles
--- The first profiles of all, one per fingerprint, of records whose values all count. Nothing asks
--- for an order, so that wide rows are never sorted; nor may the planner know that a record is there
--- once only (+ 0), or it would make a hash of the wide rows instead of the narrow ones.
+-- name: analyze_new_profiles
+-- Tell the planner how many there are.
+ANALYZE pg_temp.new_profiles
+
+-- name: open_first_inputs
+-- Empty, for COPY: the profile of each live record.
+DROP TABLE IF EXISTS pg_temp.record_profiles;
+CREATE TEMPORARY TABLE record_profiles (record_id bigint, profile_id bigint) ON COMMIT DROP
+
+-- name: take_profile_ids
+-- The first of :ids_n ids for profiles.
+SELECT nextval(found.ids) AS first_id,
+       setval(found.ids, currval(found.ids) + :ids_n - 1)
+FROM (SELECT pg_get_serial_sequence('staging.profiles', 'profile_id') AS ids) AS found
+
+-- name: curtailed_fingerprints
+-- What records count for without the values of the register, among those that may hold one.
+SELECT record_id, {fingerprint} AS fingerprint
+FROM staging.evidence_records
+JOIN pg_temp.value_holders USING (record_id)
+WHERE NOT is_deleted
+
+-- name: join_in_order
+-- All records are joined in the order of their ids, in which the other side lies too. The planner
+-- would make a hash of one of them.
+SET LOCAL enable_hashjoin = off
+
+-- name: join_as_planned
+-- What is joined behind a first load is joined as the planner wants it.
+SET LOCAL enable_hashjoin = on
+
+-- name: add_profiles
+-- Profiles with the values of one of their records: they are the same in all of them. A record that
+-- the register leaves nothing out of is its own evidence.
 INSERT INTO staging.profiles
-    (fingerprint, record_n, change_seq,
+    (profile_id, fingerprint, record_n, change_seq,
      name, given_name, middle_name, family_name, name_suffix, organisation, email, phone,
      date_of_birth, gender, street, city, region, postcode, country, tax_id, customer_number,
      extra)
-SELECT found.fingerprint, found.record_n, :change_seq,
+OVERRIDING SYSTEM VALUE
+SELECT found.profile_id, found.fingerprint, found.record_n, found.change_seq,
        records.std_name, records.std_given_name, records.std_middle_name, records.std_family_name,
        records.std_name_suffix, records.std_organisation, records.std_email, records.std_phone,
        records.std_date_of_birth, records.std_gender, records.std_street, records.std_city,
        records.std_region, records.std_postcode, records.std_country, records.std_tax_id,
        records.std_customer_number, records.std_extra
-FROM staging.records AS records
-JOIN pg_temp.first_records AS found ON found.record_id = records.record_id + 0
-WHERE found.is_whole
-
--- name: add_first_curtailed_profiles
--- The other first profiles: of records that the register may have left a value out of.
-INSERT INTO staging.profiles
-    (fingerprint, record_n, change_seq,
-     name, given_name, middle_name, family_name, name_suffix, organisation, email, phone,
-     date_of_birth, gender, street, city, region, postcode, country, tax_id, customer_number,
-     extra)
-SELECT found.fingerprint, found.record_n, :change_seq,
-       records.std_name, records.std_given_name, records.std_middle_name, records.std_family_name,
-       records.std_name_suffix, records.std_organisation, records.std_email, records.std_phone,
-       records.std_date_of_birth, records.std_gender, records.std_street, records.std_city,
-       records.std_region, records.std_postcode, records.std_country, records.std_tax_id,
-       records.std_customer_number, records.std_extra
-FROM pg_temp.first_records AS found
-JOIN staging.evidence_records AS records USING (record_id)
-WHERE NOT found.is_whole
+FROM pg_temp.new_profiles AS found
+JOIN {records} AS records USING (record_id)
+WHERE found.is_curtailed = %s
 
 -- name: add_first_inputs
 -- The first inputs of all: nothing to compare with.
+ANALYZE pg_temp.record_profiles;
 INSERT INTO staging.identity_inputs
     (record_id, source, source_record_id, profile_id, event_at, change_seq)
-SELECT changed.record_id, changed.source, changed.source_record_id, profiles.profile_id,
-       changed.event_at, changed.change_seq
-FROM pg_temp.changed_records AS changed
-JOIN staging.profiles AS profiles USING (fingerprint)
+SELECT records.record_id, records.source, records.source_record_id, found.profile_id,
+       records.event_at, records.change_seq
+FROM pg_temp.record_profiles AS found
+JOIN staging.records AS records USING (record_id)
 
 -- name: merge_inputs
 -- Each changed record's input shows its present profile; that of a tombstone goes.
@@ -197,10 +214,13 @@ VALUES ('identity_inputs', :consumed, :run_id, :config_hash)
 ON CONFLICT (layer) DO UPDATE SET change_seq = excluded.change_seq, run_id = excluded.run_id,
     config_hash = excluded.config_hash
 
--- name: analyze
--- Statistics for the phases that join what was just filled. Records are found by their keys only; to
--- sort samples of their forty columns of values takes longer than all the rest.
+-- name: analyze_profiles
+-- Statistics for the phases that join what was just filled.
+ANALYZE staging.profiles
+
+-- name: analyze_inputs
+-- The same. Records are found by their keys only; to sort samples of their forty columns of values
+-- takes longer than all the rest.
 ANALYZE staging.records (record_id, source, source_record_id, object_id, event_at, is_deleted,
                          change_seq),
-        staging.profiles,
         staging.identity_inputs

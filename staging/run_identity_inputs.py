@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from psycopg2 import sql
 from sqlalchemy import Connection, CursorResult
 
-from db.queries import query
+from db import bulk
+from db.queries import load, query
 from mdm.phases import Bar, PhaseReport, RunContext
-from staging import shared_values
-from staging.bulk_load import without_indexes
+from staging import binary_copy, first_inputs, shared_values, value_keys
+from staging.first_inputs import SQL
 
-_FILE = "staging/identity_inputs.sql"
+_EVIDENCE = bulk.identifier("staging", "evidence_records")
 
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
@@ -32,23 +34,13 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
         consumed = int(marker.change_seq)
         if consumed == _present(conn) and not shared_values.words_are_waiting(conn):
             return PhaseReport(rows_in=0, rows_out=0)
-    is_whole, since = consumed is None, -1 if consumed is None else consumed
-    with ctx.progress("making profiles", 5, "steps") as bar:
-        number = _do(conn, "take_change_number").scalar_one()
-        _do(conn, "let_workers_help")
-        # Without a marker every record is looked at anyway.
-        detail = shared_values.update(
-            conn, ctx, consumed=consumed, change_seq=None if marker is None else number
-        )
-        bar.update()
-        present = _present(conn)
-        changed = _do(conn, "find_changed_records", consumed=since).scalar_one()
-        bar.update()
-        made = _make_first if marker is None else _make_changed
-        detail |= made(conn, number, full=is_whole, bar=bar)
+    with ctx.progress("making profiles", 4, "steps") as bar:
+        if marker is None:
+            changed, detail = first_inputs.make(conn, ctx, bar=bar)
+            present = _present(conn)
+        else:
+            changed, present, detail = _follow(conn, ctx, consumed, bar=bar)
     _do(conn, "mark_consumed", consumed=present, run_id=ctx.run_id, config_hash=rules)
-    if marker is None:
-        _do(conn, "analyze")
     return PhaseReport(rows_in=changed, rows_out=changed, detail=detail)
 
 
@@ -56,37 +48,48 @@ def _present(conn: Connection) -> int:
     return int(_do(conn, "present").scalar_one())
 
 
-def _make_first(conn: Connection, number: int, *, full: bool, bar: Bar) -> dict[str, int]:
-    """Fills the empty layer: there is nothing to compare with, and `full` changes nothing."""
-    with without_indexes(conn, "staging.profiles", "staging.identity_inputs"):
-        _do(conn, "find_first_records")
-        added = _do(conn, "add_first_profiles", change_seq=number).rowcount
-        added += _do(conn, "add_first_curtailed_profiles", change_seq=number).rowcount
-        bar.update()
-        _do(conn, "add_first_inputs")
-        bar.update()
+def _follow(
+    conn: Connection, ctx: RunContext, consumed: int | None, *, bar: Bar
+) -> tuple[int, int, dict[str, int]]:
+    """Brings the layer up to date for what changed after ``consumed``, or for all there is.
+
+    Gives back how many records changed, the number up to which, and what that did.
+    """
+    number = _do(conn, "take_change_number").scalar_one()
+    _do(conn, "let_workers_help")
+    since = -1 if consumed is None else consumed
+    select = load("staging/value_keys.sql")["select_keys"].format(consumed=since, more="")
+    detail = shared_values.update(
+        conn,
+        ctx,
+        binary_copy.read(conn, select, value_keys.KINDS),
+        is_whole=consumed is None,
+        change_seq=number,
+        has_feed=True,
+    )
     bar.update()
-    return {"profiles_added": added, "profiles_retired": 0}
-
-
-def _make_changed(conn: Connection, number: int, *, full: bool, bar: Bar) -> dict[str, int]:
-    """Brings the layer up to date for the changed records, with `full` for all there is."""
+    present = _present(conn)
+    fingerprint = sql.SQL(load(SQL)["fingerprint"])
+    changed = bulk.execute(
+        conn, load(SQL)["find_changed_records"], (since,), fingerprint=fingerprint
+    )
     _do(conn, "find_left_profiles")
-    added = _do(conn, "add_profiles", change_seq=number).rowcount
+    _do(conn, "find_new_profiles", change_seq=number)
+    added = bulk.execute(conn, load(SQL)["add_profiles"], (True,), records=_EVIDENCE)
+    bar.update()
     _do(conn, "merge_inputs")
     bar.update()
-    if full:
+    if consumed is None:
         _do(conn, "drop_inputs_of_nobody")
-    _do(conn, "touch_all_profiles" if full else "touch_present_profiles")
+    _do(conn, "touch_all_profiles" if consumed is None else "touch_present_profiles")
     _do(conn, "recount_profiles")
-    bar.update()
     retired = _do(conn, "retire_profiles", change_seq=number).rowcount
     bar.update()
-    return {"profiles_added": added, "profiles_retired": retired}
+    return changed, present, detail | {"profiles_added": added, "profiles_retired": retired}
 
 
 def _do(conn: Connection, name: str, **values: object) -> CursorResult[Any]:
-    return conn.execute(query(_FILE, name), values)
+    return conn.execute(query(SQL, name), values)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ import orjson
 from sqlalchemy import Connection, CursorResult
 
 from db import bulk
+from db.first_load import first_load
 from db.queries import load, query
 from mdm.config import Source
 from mdm.errors import ConfigError
 from mdm.phases import PhaseReport, RunContext
 from staging.batches import Target, stage_current_rows
-from staging.bulk_load import first_load_of_records
 from staging.mapping import FieldMapping
 from staging.phones import UnknownRegion
 from staging.rules import rules_digest
@@ -50,7 +50,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     repeat: without a change nothing is read. The counts of what happened to values go to
     ops.standardisation_counts and into the report.
     """
-    with first_load_of_records(conn) as is_bare:
+    with first_load(conn, "staging.records") as is_bare:
         return _stage_sources(conn, ctx, is_bare=is_bare)
 
 

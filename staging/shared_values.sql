@@ -1,79 +1,54 @@
 -- The shared-value register: values that many different names hold, found from the data.
 
--- name: suspect_known
--- One row per value that may be shared, or was: to begin with the registered ones and those that
--- stewards judged.
-INSERT INTO staging.suspect_values (attribute, value)
-SELECT attribute, value FROM identity.shared_values
-UNION
-SELECT attribute, value FROM identity.shared_value_decisions
-
--- name: suspects
--- The suspect values so far.
-SELECT attribute, value FROM staging.suspect_values
-
--- name: select_values
--- For COPY: one row per live record, its columns named as the attributes of staging.shareable_values
--- (which has a row for each value).
-SELECT record_id,
-       coalesce(least(left(std_given_name, 1), left(std_family_name, 1))
-                || greatest(left(std_given_name, 1), left(std_family_name, 1)),
-                left(std_organisation, 3)) AS initials,
-       std_email AS email, std_phone AS phone,
-       std_street || ', ' || coalesce(std_postcode, std_city, '') AS address,
-       std_tax_id AS tax_id, std_customer_number AS customer_number
-FROM staging.live_records
+-- name: known_values
+-- One row per value that is registered or that stewards judged: its key, and whether the register
+-- does not follow the stewards' words yet.
+SELECT staging.value_key(attribute, value) AS key,
+       known.value IS NULL
+       OR known.is_ignored <> CASE live.verdict WHEN 'CONFIRM' THEN true WHEN 'LIFT' THEN false
+                                                ELSE known.is_found END AS is_waiting
+FROM identity.shared_values AS known
+FULL JOIN (SELECT DISTINCT attribute, value FROM identity.shared_value_decisions) AS said
+    USING (attribute, value)
+LEFT JOIN identity.live_shared_value_decisions AS live USING (attribute, value)
 
 -- name: suspect
--- Values of an attribute that many names hold.
-INSERT INTO staging.suspect_values (attribute, value)
-SELECT :attribute, found.value FROM unnest(CAST(:values AS text[])) AS found (value)
-
--- name: hold
--- Temporary, one row per live record with any suspect value: those that are told.
+-- Temporary, one row each: the keys of values that may be shared, or were, and the records that
+-- may hold one.
+CREATE TEMPORARY TABLE suspects ON COMMIT DROP AS
+SELECT found.key FROM unnest(CAST(:keys AS integer[])) AS found (key);
 CREATE TEMPORARY TABLE value_holders ON COMMIT DROP AS
-SELECT DISTINCT found.record_id FROM unnest(CAST(:record_ids AS bigint[])) AS found (record_id)
-
--- name: suspect_changed
--- All values of records that changed after :consumed.
-INSERT INTO staging.suspect_values (attribute, value)
-SELECT DISTINCT attribute, value FROM staging.shareable_values WHERE change_seq > :consumed
-
--- name: find_holders
--- Temporary, one row per live record with any suspected value. One scan for all attributes, in
--- parallel: a join by attribute would read the records five times.
-ANALYZE staging.suspect_values;
-CREATE TEMPORARY TABLE value_holders ON COMMIT DROP AS
-SELECT record_id FROM staging.live_records
-WHERE std_email IN (SELECT value FROM staging.suspect_values WHERE attribute = 'email')
-   OR std_phone IN (SELECT value FROM staging.suspect_values WHERE attribute = 'phone')
-   OR std_street || ', ' || coalesce(std_postcode, std_city, '')
-      IN (SELECT value FROM staging.suspect_values WHERE attribute = 'address')
-   OR std_tax_id IN (SELECT value FROM staging.suspect_values WHERE attribute = 'tax_id')
-   OR std_customer_number
-      IN (SELECT value FROM staging.suspect_values WHERE attribute = 'customer_number')
+SELECT found.record_id FROM unnest(CAST(:record_ids AS bigint[])) AS found (record_id);
+ANALYZE pg_temp.suspects, pg_temp.value_holders
 
 -- name: judge
 -- Temporary, one row per value that is or was shared: by how many names, what the data and stewards
 -- say of it, and whether it is ignored now and was until now.
-ANALYZE pg_temp.value_holders;
 CREATE TEMPORARY TABLE judged_values ON COMMIT DROP AS
-SELECT found.attribute, found.value, found.record_n, found.name_n, found.is_found,
-       CASE said.verdict WHEN 'CONFIRM' THEN true WHEN 'LIFT' THEN false ELSE found.is_found END
+WITH found AS (
+    SELECT attribute, value, count(*) AS record_n, count(DISTINCT initials) AS name_n
+    FROM pg_temp.value_holders
+    JOIN staging.shareable_values USING (record_id)
+    GROUP BY attribute, value
+), asked AS (
+    SELECT attribute, value FROM found WHERE name_n >= :names
+    UNION
+    SELECT attribute, value FROM identity.shared_values
+    UNION
+    SELECT attribute, value FROM identity.shared_value_decisions
+)
+SELECT attribute, value, coalesce(found.record_n, 0) AS record_n,
+       coalesce(found.name_n, 0) AS name_n, judged.is_found,
+       CASE said.verdict WHEN 'CONFIRM' THEN true WHEN 'LIFT' THEN false ELSE judged.is_found END
            AS is_ignored,
        coalesce(known.is_ignored, false) AS was_ignored
-FROM (
-    SELECT suspects.attribute, suspects.value, count(held.record_id) AS record_n,
-           count(DISTINCT held.initials) AS name_n,
-           count(DISTINCT held.initials) >= :names AS is_found
-    FROM (SELECT DISTINCT attribute, value FROM staging.suspect_values) AS suspects
-    LEFT JOIN (pg_temp.value_holders
-               JOIN staging.shareable_values USING (record_id)) AS held USING (attribute, value)
-    GROUP BY suspects.attribute, suspects.value
-) AS found
+FROM asked
+JOIN pg_temp.suspects ON suspects.key = staging.value_key(asked.attribute, asked.value)
+LEFT JOIN found USING (attribute, value)
+CROSS JOIN LATERAL (VALUES (coalesce(found.name_n >= :names, false))) AS judged (is_found)
 LEFT JOIN identity.shared_values AS known USING (attribute, value)
 LEFT JOIN identity.live_shared_value_decisions AS said USING (attribute, value)
-WHERE found.is_found OR known.value IS NOT NULL OR said.verdict IS NOT NULL;
+WHERE judged.is_found OR known.value IS NOT NULL OR said.verdict IS NOT NULL;
 ANALYZE pg_temp.judged_values
 
 -- name: register
@@ -106,13 +81,9 @@ WHERE records.record_id = holders.record_id AND judged.is_ignored <> judged.was_
 -- How many values profiles are made without.
 SELECT count(*) FROM identity.shared_values WHERE is_ignored
 
--- name: forget_suspects
--- No suspects, as between runs.
-TRUNCATE staging.suspect_values
-
 -- name: drop_temporary
 -- Two runs may share a transaction.
-DROP TABLE IF EXISTS pg_temp.value_holders, pg_temp.judged_values
+DROP TABLE IF EXISTS pg_temp.suspects, pg_temp.value_holders, pg_temp.judged_values
 
 -- name: words_are_waiting
 -- Whether a steward said something of a value that profiles do not follow yet.

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from mdm.errors import UsageError
-from staging import shared_values
+from staging import shared_values, value_keys
 
 if TYPE_CHECKING:
     from tests.staging.conftest import Warehouse
@@ -84,7 +84,11 @@ def test_a_night_finds_it_when_the_tenth_stranger_comes_and_forgets_it_when_one_
     assert mails(warehouse) == {SWITCHBOARD}
 
 
-def test_a_night_and_a_full_run_agree(warehouse: Warehouse) -> None:
+@pytest.mark.parametrize("most_rows", [2, 100])
+def test_a_night_and_a_full_run_agree(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, most_rows: int
+) -> None:
+    monkeypatch.setattr(value_keys, "_MOST_ROWS", most_rows)
     for person in strangers(12, email=SWITCHBOARD, phone="+49 30 1234567"):
         warehouse.deliver(f"crm/{person['id']}", person)
         warehouse.stage()
@@ -92,6 +96,23 @@ def test_a_night_and_a_full_run_agree(warehouse: Warehouse) -> None:
     warehouse.stage(full=True)
     assert (register(warehouse), warehouse.profiles()) == by_night
     assert {entry[0] for entry in by_night[0].values()} == {"FOUND"}
+
+
+def test_a_holder_that_moves_on_is_noticed(warehouse: Warehouse) -> None:
+    """Also where nothing that is delivered has the value."""
+    warehouse.deliver("crm/1", *strangers(10, email=SWITCHBOARD))
+    warehouse.stage()
+    warehouse.deliver("crm/2", {"id": "S3", "name": NAMES[3], "email": "own@x.com", "at": 2})
+    warehouse.stage()
+    assert register(warehouse) == {SWITCHBOARD: ("GONE", 9, False)}
+    warehouse.deliver("crm/3", {"id": "S4", "name": NAMES[3], "email": SWITCHBOARD, "at": 2})
+    warehouse.stage()
+    assert register(warehouse) == {SWITCHBOARD: ("GONE", 8 + 1, False)}
+    warehouse.deliver("crm/4", {"id": "S5", "name": NAMES[3], "email": SWITCHBOARD, "at": 2})
+    warehouse.stage()
+    by_night = register(warehouse)
+    warehouse.stage(full=True)
+    assert register(warehouse) == by_night == {SWITCHBOARD: ("GONE", 8, False)}
 
 
 def test_what_a_steward_says_counts_more(warehouse: Warehouse) -> None:
