@@ -25,13 +25,17 @@ FULL JOIN counted AS c ON c.global_customer_id = d.global_customer_id
 WHERE d.record_count IS DISTINCT FROM c.record_n AND EXISTS (SELECT FROM state)
 
 -- name: inv_nobody_is_lost_of_run
--- Over all customers at once: identity has shown that every record has one customer.
+-- Over all customers at once: identity has shown that every live record has one customer and nothing
+-- else has one, but for what was deleted since identity last looked.
 SELECT gold.record_n AS in_gold, live.record_n AS in_staging
 FROM (SELECT coalesce(sum(record_count), 0) AS record_n FROM gold.dim_customers) AS gold
-CROSS JOIN (SELECT count(*) AS record_n
-            FROM identity.customer_identity_map AS m
-            JOIN staging.records AS r USING (record_id)
-            WHERE NOT r.is_deleted) AS live
+CROSS JOIN (SELECT (SELECT count(*) FROM identity.customer_identity_map)
+                   - (SELECT count(*)
+                      FROM staging.records AS r
+                      JOIN identity.customer_identity_map AS m USING (record_id)
+                      WHERE r.is_deleted
+                        AND r.change_seq > (SELECT coalesce(max(c.change_seq), 0) FROM identity.consumption AS c)
+                     ) AS record_n) AS live
 JOIN gold.layer_state AS s ON s.layer = 'golden' AND s.run_id = :run_id
 WHERE gold.record_n <> live.record_n
   AND CAST(s.marks ->> 'identity_run_id' AS bigint) = (SELECT coalesce(max(run_id), 0) FROM identity.consumption)

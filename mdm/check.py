@@ -95,7 +95,13 @@ def run(
     looking at everything.
     """
     forms = scope.forms if scope else ()
-    return tuple(_find(conn, invariant, scope) for invariant in invariants(files, forms=forms))
+    looks_at_all = scope is None or not scope.since_run_id
+    if looks_at_all:
+        conn.execute(query("mdm/check.sql", "expect_nothing"))
+    findings = tuple(_find(conn, invariant, scope) for invariant in invariants(files, forms=forms))
+    if looks_at_all:
+        conn.execute(query("mdm/check.sql", "expect_as_always"))
+    return findings
 
 
 def _find(conn: Connection, invariant: Invariant, scope: Scope | None) -> Finding:

@@ -33,3 +33,12 @@ SELECT (SELECT max(run_id) FROM ops.runs) AS run_id,
 -- name: stay_on_one_core
 -- Checks beside a run that publishes take the core that is idle, and none from what they wait for.
 SET max_parallel_workers_per_gather = 0
+
+-- name: expect_nothing
+-- Where everything is looked at: the planner fears that most rows break an invariant, and that a core
+-- which hands them over is no help; none does.
+SET LOCAL parallel_tuple_cost = 0
+
+-- name: expect_as_always
+-- What follows is planned as always.
+SET LOCAL parallel_tuple_cost TO DEFAULT
