@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from sqlalchemy import Connection
@@ -14,7 +14,7 @@ from matching import key_store
 from matching.blocking_plan import Plan
 from matching.blocks import Blocks, first_pairs, largest_block
 from matching.keys import Keys
-from mdm.phases import Bar, PhaseReport, RunContext
+from mdm.phases import PhaseReport, RunContext
 
 
 def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> PhaseReport:
@@ -27,7 +27,11 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> Pha
         return PhaseReport(profiles_n, 0)
     cap = ctx.config.matching.max_block_size
     with ctx.progress("blocking", len(chosen.rules) + 2, "steps") as bar:
-        found = list(_blocks(conn, ctx, chosen, change_seq, bar))
+        kept, found = {}, []
+        for number, entries in _keys(conn, ctx, chosen):
+            kept[number] = entries
+            found.append(Blocks.of(number, entries))
+            bar.update()
         every = found + _cut(conn, found, cap=cap, change_seq=change_seq)
         bar.update()
         by_size = {
@@ -38,7 +42,11 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> Pha
             for number, _ in chosen.rules
         }
         largest = largest_block(np.sum(list(by_size.values()), axis=0), budget=chosen.budget)
-        pairs = first_pairs(every, largest=largest)
+        with ThreadPoolExecutor(1) as database:  # takes in the keys while pairs are made here
+            stored = database.submit(_store, conn, kept, change_seq)
+            pairs = first_pairs(every, largest=largest)
+            stored.result()
+        del kept
         conn.execute(query(tables.SQL, "drop_pair_index"))
         tables.write_pairs(conn, pairs, first=True)
         conn.execute(query(tables.SQL, "create_pair_index"))
@@ -71,30 +79,23 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> Pha
     )
 
 
-def _blocks(
-    conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int, bar: Bar
-) -> Iterator[Blocks]:
-    """The blocks of each rule; their keys are stored on the way.
+def _keys(conn: Connection, ctx: RunContext, chosen: Plan) -> Iterator[tuple[int, Keys]]:
+    """The rules with their keys.
 
     While keys are sorted here, the database makes those of the next rule.
     """
     with ThreadPoolExecutor(1) as database:  # one: a connection does one thing at a time
         coming = database.submit(tables.read_keys, conn, ctx.config, chosen.rules[0])
-        stored: Future[None] | None = None
         for (number, _), after in zip(chosen.rules, [*chosen.rules[1:], None], strict=True):
             keys, profile_ids = coming.result()
             if after is not None:
                 coming = database.submit(tables.read_keys, conn, ctx.config, after)
-            entries = Keys.of(keys, profile_ids)
-            if stored is not None:
-                stored.result()
-            stored = database.submit(
-                key_store.write_first, conn, number, entries, change_seq=change_seq, frozen=True
-            )
-            yield Blocks.of(number, entries)
-            bar.update()
-        if stored is not None:
-            stored.result()
+            yield number, Keys.of(keys, profile_ids)
+
+
+def _store(conn: Connection, kept: Mapping[int, Keys], change_seq: int) -> None:
+    for number, entries in kept.items():
+        key_store.write_first(conn, number, entries, change_seq=change_seq, frozen=True)
     key_store.create_index(conn)
 
 
