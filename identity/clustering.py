@@ -181,6 +181,10 @@ class _Agglomeration:
         """Sum parallel edges into one per pair of groups, in a fixed order of addition."""
         low, high = np.minimum(left, right), np.maximum(left, right)
         key = low * self.n + high
+        if (key[1:] > key[:-1]).all():  # as what was never merged comes
+            self.left, self.right, self.total, self.best = low, high, total, best
+            self.count, self.vetoed = count, vetoed
+            return
         order = np.argsort(key, kind="stable")
         key = key[order]
         first = np.ones(len(key), dtype=bool)

@@ -58,15 +58,26 @@ def is_first(conn: Connection) -> bool:
     return bool(conn.execute(query(_SQL, "is_first")).scalar_one())
 
 
-def publish(conn: Connection, ctx: RunContext, own: OwnNodes, clusters: Partition) -> PhaseReport:
+def read_inputs(conn: Connection) -> tuple[Ints, Ints]:
+    """Every live record, and the profile of each."""
+    columns = (("record", "i8"), ("profile", "i8"))
+    inputs = binary_copy.read(conn, load(_SQL)["select_inputs"], columns)
+    return inputs["record"], inputs["profile"]
+
+
+def publish(
+    conn: Connection,
+    ctx: RunContext,
+    inputs: tuple[Ints, Ints],
+    own: OwnNodes,
+    clusters: Partition,
+) -> PhaseReport:
     """The report of loading the three empty tables of customers, their records and clusters.
 
     Locks these tables until the caller's transaction ends; before that, nobody has read an id.
+    ``inputs`` are those of ``read_inputs``.
     """
-    inputs = binary_copy.read(
-        conn, load(_SQL)["select_inputs"], (("record", "i8"), ("profile", "i8"))
-    )
-    found = assign(inputs["record"], inputs["profile"], own, clusters)
+    found = assign(*inputs, own, clusters)
     ids = new_ids(len(found.record_n), at=ctx.as_of)
     with first_load.first_load(conn, *_TABLES):
         _copy_customers(conn, ctx, ids)

@@ -261,12 +261,17 @@ def _all_pairs(conn: Connection, base: int) -> tuple[Pairs, Iterator[Pairs]]:
 
 def _expand(pairs: Pairs, own: OwnNodes) -> Pairs:
     """``pairs`` of profiles as pairs of nodes: an own node inherits every pair of its profile."""
-    if not len(own.record):
+    is_split = np.zeros(own.base, dtype=bool)
+    is_split[own.profile] = True
+    concerned = is_split[pairs.left] | is_split[pairs.right]
+    if not concerned.any():
         return pairs
-    at_l, left = _expand_side(pairs.left, own)
-    at_r, right = _expand_side(pairs.right[at_l], own)
+    some = pairs.where(concerned)
+    at_l, left = _expand_side(some.left, own)
+    at_r, right = _expand_side(some.right[at_l], own)
     at = at_l[at_r]
-    return Pairs(left[at_r], right, pairs.probability[at], pairs.kind[at])
+    expanded = Pairs(left[at_r], right, some.probability[at], some.kind[at])
+    return pairs.where(~concerned).joined_with(expanded)
 
 
 def _expand_side(profile: Ints, own: OwnNodes) -> tuple[Ints, Ints]:

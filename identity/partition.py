@@ -103,13 +103,15 @@ def _groups(graph: Graph) -> tuple[Ints, int]:
 def _between_groups(pairs: Pairs, group: Ints, group_n: int) -> tuple[Ints, Ints]:
     """One pair per two groups, a veto if there is one, else the likeliest: its place and its key.
 
+    Of equally likely ones that between the last nodes, however the pairs lie.
+
     The key is ``smaller group * group_n + greater group``, in ascending order.
     """
     left, right = group[pairs.left], group[pairs.right]
     key = np.minimum(left, right) * group_n + np.maximum(left, right)
     order = np.argsort(key, kind="stable")
     if (key[order][1:] == key[order][:-1]).any():
-        order = np.lexsort((pairs.probability, pairs.kind == VETOED, key))
+        order = np.lexsort((pairs.right, pairs.left, pairs.probability, pairs.kind == VETOED, key))
     last = np.ones(len(order), dtype=bool)
     last[:-1] = key[order][1:] != key[order][:-1]
     chosen = order[last]
@@ -140,9 +142,7 @@ def _describe(
     stewarded = np.bincount(group, minlength=len(found.label))[group] > 1
     node_confidence[stewarded], held_by[stewarded] = 1.0, STEWARD
 
-    profile_n = np.bincount(label, minlength=cluster_n)
-    if len(own.record):  # else every node is a profile
-        profile_n = _profiles_per_cluster(own.profile_of(code), label, cluster_n)
+    profile_n = _profiles_per_cluster(own.profile_of(code), label, cluster_n, split=own.profile)
     linked = (profile_n > 1).nonzero()[0]
     at = _places_of_weakest(found, linked, chosen, key)
     known = at >= 0
@@ -183,13 +183,13 @@ def _strongest_links(
     return confidence, held_by
 
 
-def _profiles_per_cluster(profile: Ints, label: Ints, cluster_n: int) -> Ints:
-    order = np.lexsort((profile, label))
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = (profile[order][1:] != profile[order][:-1]) | (
-        label[order][1:] != label[order][:-1]
-    )
-    return np.bincount(label[order][first], minlength=cluster_n)
+def _profiles_per_cluster(profile: Ints, label: Ints, cluster_n: int, *, split: Ints) -> Ints:
+    """How many profiles each cluster has; only the ``split`` ones are several nodes."""
+    several = np.isin(profile, split).nonzero()[0]
+    several = several[np.lexsort((profile[several], label[several]))]
+    again = (np.diff(profile[several]) == 0) & (np.diff(label[several]) == 0)
+    repeated = np.bincount(label[several[1:]][again], minlength=cluster_n)
+    return np.bincount(label, minlength=cluster_n) - repeated
 
 
 def _places_of_weakest(found: clustering.Clusters, linked: Ints, chosen: Ints, key: Ints) -> Ints:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -132,15 +133,18 @@ def resolve(
             conn, poverty=_poor_profile_rules(ctx), merge_flagged=merge_flagged, known=met
         )
         bar.update()
-        clusters = partition(
-            graph,
-            auto_merge=ctx.config.matching.auto_merge,
-            review=ctx.config.matching.review,
-            merge_flagged=merge_flagged,
-        )
+        is_first = first_load.is_first(conn)
+        with ThreadPoolExecutor(1) as database:  # it is idle while clusters are found
+            inputs = database.submit(first_load.read_inputs, conn) if is_first else None
+            clusters = partition(
+                graph,
+                auto_merge=ctx.config.matching.auto_merge,
+                review=ctx.config.matching.review,
+                merge_flagged=merge_flagged,
+            )
         bar.update()
-        if first_load.is_first(conn):
-            report = first_load.publish(conn, ctx, graph.own, clusters)
+        if inputs is not None:
+            report = first_load.publish(conn, ctx, inputs.result(), graph.own, clusters)
             bar.update()
         else:
             _load(conn, clusters)
