@@ -28,23 +28,29 @@ def closure_pairs(
     (a hub of shared values) is left as it is, so that the number of pairs stays linear in ``n``.
     Each group stands for itself, so the pairs of some groups can be had without the others.
     """
-    seen = np.sort(_keys(n, left, right))
+    ties = np.flatnonzero(proposes)
+    if not ties.size:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    tied_l, tied_r, tied_weight = left[ties], right[ties], weight[ties]
+    label = together = components(n, tied_l, tied_r)
     found: list[tuple[Ints, Ints]] = []
     active = np.ones(n, dtype=bool)
     cut = threshold
-    use = proposes
-    while use.any():
-        label = components(n, left[use], right[use])
+    while True:
         sizes = np.bincount(label)[label]
         small = (sizes <= LARGEST_GROUP) & active
         found.append(_all_pairs(label, small & (sizes > 2)))
         active &= ~small
         cut += STEP_BITS
-        use = proposes & (weight >= cut) & active[left] & active[right]
-    if not found:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        use = (tied_weight >= cut) & active[tied_l] & active[tied_r]
+        if not use.any():
+            break
+        label = components(n, tied_l[use], tied_r[use])
     new_l = np.concatenate([one for one, _ in found])
     new_r = np.concatenate([other for _, other in found])
+    # Of the given pairs only those inside a group can be among them: of all candidates, the few.
+    inside = np.flatnonzero(together[left] == together[right])
+    seen = np.sort(_keys(n, left[inside], right[inside]))
     keys = _keys(n, new_l, new_r)
     new = seen[np.minimum(np.searchsorted(seen, keys), len(seen) - 1)] != keys
     return new_l[new], new_r[new]

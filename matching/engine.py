@@ -6,7 +6,7 @@ A pure function of its arguments; the phase script only reads and writes tables 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Final
@@ -26,6 +26,7 @@ from matching.training import train_segment
 Positions = NDArray[np.int64]
 CLOSURE_RULE: Final = 0
 """The rule number of pairs that no blocking rule found but that lie inside a proposed group."""
+_FIRST: Final = 1_000
 REJECTED_BITS = -60.0
 SURE_BITS = 60.0
 CALIBRATION: Final = (0.6, 0.75)
@@ -149,21 +150,26 @@ def match(
     model: MatchModel,
     candidates: tuple[Positions, Positions, NDArray[np.int16]],
     judge: Judge,
+    *,
+    before_closing: Callable[[], object] = lambda: None,
 ) -> Iterator[ScoredPairs]:
     """All scored pairs in parts: the candidates, then the pairs that close the groups they propose.
 
-    Who writes a part while the next ones are scored need not hold all of them.
+    Who writes a part while the next ones are scored need not hold all of them. ``before_closing``
+    is called when all candidates were taken, before the few others are sought.
     """
     freeze_words(profiles, model)
     left, right, rule = _with_certain_pairs(profiles, candidates, judge.rules)
     weight = np.empty(len(left), dtype=np.float32)
     proposes = np.empty(len(left), dtype=np.bool_)
+    scorers = _scorers(profiles, model)
     done = 0
-    for part in _judged_in_parts(profiles, model, (left, right, rule), judge):
+    for part in _judged_in_parts(profiles, model, (left, right, rule), judge, scorers):
         weight[done : done + len(part.left)] = part.weight
         proposes[done : done + len(part.left)] = part.decision > 0
         done += len(part.left)
         yield part
+    before_closing()
     closing = closure_pairs(
         len(profiles),
         left,
@@ -174,7 +180,7 @@ def match(
     )
     if closing[0].size:
         closes = np.full(len(closing[0]), CLOSURE_RULE, dtype=np.int16)
-        yield from _judged_in_parts(profiles, model, (*closing, closes), judge)
+        yield from _judged_in_parts(profiles, model, (*closing, closes), judge, scorers)
 
 
 def _judged_in_parts(
@@ -182,20 +188,20 @@ def _judged_in_parts(
     model: MatchModel,
     pairs: tuple[Positions, Positions, NDArray[np.int16]],
     judge: Judge,
+    scorers: Mapping[str, Scorer],
 ) -> Iterator[ScoredPairs]:
     """The pairs with scores and decisions, in parts and in their order; at least one part."""
     left, right, rule = pairs
-    scorers = _scorers(profiles, model)
 
-    def part_of(start: int) -> ScoredPairs:
-        part = slice(start, start + BATCH)
+    def part_of(start: int, size: int = BATCH) -> ScoredPairs:
+        part = slice(start, start + size)
         return judged(profiles, model, (left[part], right[part], rule[part]), judge, scorers)
 
-    # The first part makes the tables of distinct values that all others read.
-    yield part_of(0)
+    # A few pairs make the tables of distinct values that all others read.
+    part_of(0, _FIRST)
     with ThreadPoolExecutor(WORKERS) as pool:
         ahead: deque[Future[ScoredPairs]] = deque()
-        for start in range(BATCH, len(left), BATCH):
+        for start in range(0, max(len(left), 1), BATCH):
             ahead.append(pool.submit(part_of, start))
             if len(ahead) > WORKERS:
                 yield ahead.popleft().result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ _BY_TYPE: dict[str, Callable[[Column, Codes, Codes], Levels]] = {
     "text": comparisons.compare_text,
     "number": comparisons.compare_number,
     "name": compare_whole_name,
+    "organisation": organisations.compare_organisation,
 }
 
 
@@ -45,25 +47,46 @@ class Compared:
 
 
 def compare(
-    profiles: Profiles, left: NDArray[np.int64], right: NDArray[np.int64], kind: str
+    profiles: Profiles,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    kind: str,
+    *,
+    workers: int = 1,
 ) -> list[Compared]:
-    """Levels of pairs of positions, one entry per attribute, always in the same order."""
-    return list(_compare(profiles, left, right, kind))
+    """Levels of pairs of positions, one entry per attribute, always in the same order.
+
+    Several ``workers`` share the attributes: worth it for the first pairs, which make the tables of
+    distinct values.
+    """
+    pairs = _Pairs(profiles, left, right, kind)
+    parts = (pairs.names, pairs.organisation, pairs.email, pairs.address, pairs.others)
+    if workers == 1:
+        return [one for part in parts for one in part()]
+    with ThreadPoolExecutor(workers) as pool:
+        found = pool.map(lambda part: list(part()), parts)
+        return [one for part in found for one in part]
 
 
-def _compare(
-    profiles: Profiles, left: NDArray[np.int64], right: NDArray[np.int64], kind: str
-) -> Iterator[Compared]:
-    columns = profiles.columns
+@dataclass(frozen=True)
+class _Pairs:
+    """Pairs of positions under comparison; each method compares attributes that hang together."""
 
-    def simple(name: str, kind_of: str) -> Iterator[Compared]:
-        if name in columns:
-            column = columns[name]
-            a, b = column.codes[left], column.codes[right]
+    profiles: Profiles
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    kind: str
+
+    def _simple(self, name: str, kind_of: str) -> Iterator[Compared]:
+        if name in self.profiles.columns:
+            column = self.profiles.columns[name]
+            a, b = column.codes[self.left], column.codes[self.right]
             yield Compared(name, kind_of, _BY_TYPE[kind_of](column, a, b), column, a, column.codes)
 
-    given_level = family_level = blank_levels(len(left))
-    if kind == PERSON and len(profiles.person_names.text):
+    def names(self) -> Iterator[Compared]:
+        profiles, left, right = self.profiles, self.left, self.right
+        if self.kind != PERSON or not len(profiles.person_names.text):
+            return
         given_level, family_level, given, family = comparisons.compare_person_name(
             profiles.person_names,
             (profiles.given[left], profiles.given[right]),
@@ -76,33 +99,32 @@ def _compare(
         full = np.where(shares_both & (full == profiles.full_name[right]), full, -1)
         yield Compared("given_name", "given_name", given_level, names, given, profiles.given, full)
         yield Compared("family_name", "family_name", family_level, names, family, profiles.family)
-        yield from simple("middle_name", "middle_name")
-        yield from simple("name_suffix", "name_suffix")
-        yield from simple("date_of_birth", "date")
-        for gender in simple("gender", "gender"):
+        yield from self._simple("middle_name", "middle_name")
+        yield from self._simple("name_suffix", "name_suffix")
+        yield from self._simple("date_of_birth", "date")
+        for gender in self._simple("gender", "gender"):
             # Equal given names mean equal gender: the second coincidence is none.
             gender.levels[given_level >= comparisons.NAME_NICKNAME] = ABSENT
             yield gender
-    if kind == ORGANISATION and "organisation" in columns:
-        column = columns["organisation"]
-        a, b = column.codes[left], column.codes[right]
-        yield Compared(
-            "organisation",
-            "organisation",
-            organisations.compare_organisation(column, a, b),
-            column,
-            a,
-            column.codes,
-        )
-    for email in simple("email", "email"):
-        _discount_names_in_email(profiles, left, right, email)
-        yield email
-    yield from simple("phone", "phone")
-    yield from _compare_address(profiles, left, right)
-    yield from simple("tax_id", "identifier")
-    yield from simple("customer_number", "identifier")
-    for name, extra in profiles.extra_types.items():
-        yield from simple(name, extra)
+
+    def organisation(self) -> Iterator[Compared]:
+        if self.kind == ORGANISATION:
+            yield from self._simple("organisation", "organisation")
+
+    def email(self) -> Iterator[Compared]:
+        for email in self._simple("email", "email"):
+            _discount_names_in_email(self.profiles, self.left, self.right, email)
+            yield email
+
+    def address(self) -> Iterator[Compared]:
+        yield from self._simple("phone", "phone")
+        yield from _compare_address(self.profiles, self.left, self.right)
+
+    def others(self) -> Iterator[Compared]:
+        yield from self._simple("tax_id", "identifier")
+        yield from self._simple("customer_number", "identifier")
+        for name, extra in self.profiles.extra_types.items():
+            yield from self._simple(name, extra)
 
 
 def _discount_names_in_email(

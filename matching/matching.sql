@@ -7,16 +7,24 @@ SELECT profile_id, fingerprint, given_name, middle_name, family_name, name_suffi
        customer_number, extra
 FROM staging.profiles
 
+-- name: last_profile_id
+-- The greatest profile id, 0 without profiles.
+SELECT coalesce(max(p.profile_id), 0) FROM staging.profiles AS p;
+
 -- name: select_candidates
--- For COPY: every candidate pair with the rule that found it.
-SELECT profile_id_l, profile_id_r, rule_id FROM staging.identity_match_candidates_blocked
+-- For COPY: every candidate pair with the rule that found it, as two columns in binary form, in parts
+-- of a size that a value may have. Both ends are one number: left * base + right.
+SELECT string_agg(int8send(c.profile_id_l * {base} + c.profile_id_r), ''),
+       string_agg(int2send(c.rule_id), '')
+FROM staging.identity_match_candidates_blocked AS c
+GROUP BY c.profile_id_l >> 22
 
 -- name: clear
 -- Empty the outcome of the last matching.
 TRUNCATE staging.identity_match_candidates, staging.rescored_profiles, staging.matching_state;
 
 -- name: drop_pair_indexes
--- An index made after its rows costs a fraction of one kept up to date.
+-- They are made anew when the candidates are written.
 DROP INDEX staging.identity_match_candidates_pair, staging.identity_match_candidates_r;
 
 -- name: create_pair_indexes

@@ -65,7 +65,13 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
             dropping.result()
             return None
         engine.freeze_words(profiles, model)
-        scored = engine.judged(profiles, model, placed(profiles, rows), judge)
+        candidates = placed(
+            profiles,
+            rows["profile_id_l"].astype(np.int64),
+            rows["profile_id_r"].astype(np.int64),
+            rows["rule_id"].astype(np.int16),
+        )
+        scored = engine.judged(profiles, model, candidates, judge)
         came = _by_id(scored, profiles.profile_id)
         went = groups.pairs_of(dropping.result())
         bar.update()

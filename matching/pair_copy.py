@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from db import bulk
 from matching import binary_copy
 from matching.engine import DECISIONS, ScoredPairs
 
@@ -20,21 +21,31 @@ _BATCH = 200_000
 
 
 def write(
-    conn: Connection, pairs: ScoredPairs, profile_id: NDArray[np.int64], model_id: int
+    conn: Connection,
+    pairs: ScoredPairs,
+    profile_id: NDArray[np.int64],
+    model_id: int,
+    *,
+    first: bool = False,
 ) -> int:
-    """Rows written to ``staging.identity_match_candidates``.
+    """Rows written to ``staging.identity_match_candidates``; ``first``: which this transaction has
+    emptied.
 
     Levels and contributions go along for pairs that merge or wait for a person. For rejected ones,
     the great majority, they are left empty: they can be had again at any time from the two
     profiles.
     """
     written = 0
+    options = "FORMAT binary, FREEZE" if first else "FORMAT binary"
     for decision, name in enumerate(DECISIONS):
         at = np.flatnonzero(pairs.decision == decision)
         for start in range(0, len(at), _BATCH):
             part = at[start : start + _BATCH]
             fields = _fields(pairs, part, profile_id, model_id, name)
-            written += binary_copy.write(conn, _TABLE, fields, len(part))
+            rows = binary_copy.packed(fields, len(part))
+            written += bulk.copy_in(
+                conn, _TABLE, [name for name, *_ in fields], rows, options=options
+            )
     return written
 
 

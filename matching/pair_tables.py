@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import bulk
-from db.queries import load
-from matching import binary_copy, engine
+from db.queries import load, query
+from matching import engine, packed_copy
 from matching.blocks import Rules
 from matching.keys import Ints
 from matching.profiles import Profiles
@@ -22,7 +21,6 @@ from mdm.config import Config
 
 SQL: Final = "matching/matching.sql"
 Candidates = tuple[engine.Positions, engine.Positions, Rules]
-_CANDIDATE = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"))
 
 
 def judge_of(config: Config) -> engine.Judge:
@@ -35,9 +33,9 @@ def read_both(conn: Connection, config: Config) -> tuple[Profiles, Candidates]:
     """All profiles, encoded for comparison, and all candidate pairs, as positions among them."""
     copied = copied_profiles(conn, "select_profiles")
     with ThreadPoolExecutor(1) as database:  # gives the pairs while profiles are encoded here
-        coming = database.submit(_read_pairs, conn, "select_candidates")
+        coming = database.submit(_read_pairs, conn)
         profiles = encoded(copied, config)
-        return profiles, placed(profiles, coming.result())
+        return profiles, placed(profiles, *coming.result())
 
 
 def read_profiles(conn: Connection, config: Config, *, some: bool = False) -> Profiles:
@@ -73,20 +71,19 @@ def encoded(copied: io.BytesIO, config: Config) -> Profiles:
 
 def read_candidates(conn: Connection, profiles: Profiles) -> Candidates:
     """All blocked pairs as positions in ``profiles``."""
-    return placed(profiles, _read_pairs(conn, "select_candidates"))
+    return placed(profiles, *_read_pairs(conn))
 
 
-def _read_pairs(conn: Connection, select: str) -> NDArray[Any]:
-    return binary_copy.read(conn, load(SQL)[select], _CANDIDATE)
+def _read_pairs(conn: Connection) -> tuple[Ints, Ints, Rules]:
+    base = int(conn.execute(query(SQL, "last_profile_id")).scalar_one()) + 1
+    ends, rules = packed_copy.read(conn, load(SQL)["select_candidates"], ("i8", "i2"), base=base)
+    left, right = np.divmod(ends, base)
+    return left, right, rules
 
 
-def placed(profiles: Profiles, rows: NDArray[Any]) -> Candidates:
-    """Copied pairs as positions in ``profiles``."""
-    return (
-        positions(profiles, rows["profile_id_l"].astype(np.int64)),
-        positions(profiles, rows["profile_id_r"].astype(np.int64)),
-        rows["rule_id"].astype(np.int16),
-    )
+def placed(profiles: Profiles, left: Ints, right: Ints, rules: Rules) -> Candidates:
+    """Pairs of profile ids as positions in ``profiles``."""
+    return positions(profiles, left), positions(profiles, right), rules
 
 
 def positions(profiles: Profiles, profile_ids: Ints) -> engine.Positions:

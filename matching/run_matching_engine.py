@@ -7,9 +7,10 @@ came (:mod:`matching.matching_delta`), when the model stays; otherwise everythin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection
@@ -47,21 +48,29 @@ def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
     profiles, candidates = read_both(conn, ctx.config)
     judge = judge_of(ctx.config)
     conn.execute(query(SQL, "clear"))
-    with ctx.progress("matching", 3, "steps") as bar:
+    with (
+        ctx.progress("matching", 3, "steps") as bar,
+        ThreadPoolExecutor(1) as database,  # one: a connection does one thing at a time
+    ):
         if ctx.config.matching.model == "rules":
             model_id = model_store.pin_rules(conn, judge.rules, run_id=ctx.run_id)
             bar.update()
+            written = _Written(conn, database, profiles.profile_id, model_id)
             parts = iter([engine.match_by_rules(profiles, judge.rules, RULES_MODEL)])
             version = "rules"
         else:
             model_id, model = model_store.fitting(conn, profiles, candidates, run_id=ctx.run_id)
             version = model.version
             bar.update()
-            parts = engine.match(profiles, model, candidates, judge)
+            written = _Written(conn, database, profiles.profile_id, model_id)
+            parts = engine.match(
+                profiles, model, candidates, judge, before_closing=written.make_indexes
+            )
         conn.execute(query(SQL, "drop_pair_indexes"))
-        written = _write(conn, parts, profiles.profile_id, model_id)
+        for part in parts:
+            written.add(part)
         bar.update()
-        conn.execute(query(SQL, "create_pair_indexes"))
+        written.finish()
         conn.execute(query(SQL, "analyse_pairs"))
         conn.execute(query(SQL, "all_rescored"), {"run_id": ctx.run_id})
         bar.update()
@@ -78,33 +87,53 @@ def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
     )
 
 
-@dataclass
 class _Written:
-    """What went into the table of scored pairs; ``decisions`` counts by place in DECISIONS."""
+    """What goes into the emptied table of scored pairs, each part while the next ones are scored.
 
-    rows_n: int = 0
-    vetoed_n: int = 0
-    closing_n: int = 0
-    decisions: Ints = field(default_factory=lambda: np.zeros(len(engine.DECISIONS), dtype=np.int64))
+    ``decisions`` counts by place in DECISIONS.
+    """
 
+    def __init__(
+        self, conn: Connection, database: ThreadPoolExecutor, profile_id: Ints, model_id: int
+    ) -> None:
+        self._conn, self._database = conn, database
+        self._profile_id, self._model_id = profile_id, model_id
+        self._underway: deque[Future[None]] = deque()
+        self._has_indexes = False
+        self.rows_n = self.vetoed_n = self.closing_n = 0
+        self.decisions = np.zeros(len(engine.DECISIONS), dtype=np.int64)
 
-def _write(
-    conn: Connection, parts: Iterable[engine.ScoredPairs], profile_id: Ints, model_id: int
-) -> _Written:
-    """Writes each part while the next ones are scored."""
-    out = _Written()
-    with ThreadPoolExecutor(1) as database:  # one: a connection does one thing at a time
-        underway: Future[int] | None = None
-        for part in parts:
-            if underway is not None:
-                out.rows_n += underway.result()
-            underway = database.submit(pair_copy.write, conn, part, profile_id, model_id)
-            out.vetoed_n += int(part.vetoed.sum())
-            out.closing_n += int((part.rule == engine.CLOSURE_RULE).sum())
-            out.decisions += np.bincount(part.decision, minlength=len(engine.DECISIONS))
-        if underway is not None:
-            out.rows_n += underway.result()
-    return out
+    def add(self, part: engine.ScoredPairs) -> None:
+        """Writes a part behind the one before, and waits for that alone."""
+        self._behind(self._write, part)
+        self.rows_n += len(part.left)
+        self.vetoed_n += int(part.vetoed.sum())
+        self.closing_n += int((part.rule == engine.CLOSURE_RULE).sum())
+        self.decisions += np.bincount(part.decision, minlength=len(engine.DECISIONS))
+
+    def make_indexes(self) -> None:
+        """Makes the indexes behind what was added. An index made after its rows costs a fraction
+        of one kept up to date; the few pairs still to come are sought meanwhile."""
+        self._has_indexes = True
+        self._behind(self._index)
+
+    def finish(self) -> None:
+        """Waits until all is written and the indexes are there."""
+        if not self._has_indexes:
+            self.make_indexes()
+        while self._underway:
+            self._underway.popleft().result()
+
+    def _behind(self, work: Callable[..., None], *args: engine.ScoredPairs) -> None:
+        self._underway.append(self._database.submit(work, *args))
+        while len(self._underway) > 1:
+            self._underway.popleft().result()
+
+    def _write(self, part: engine.ScoredPairs) -> None:
+        pair_copy.write(self._conn, part, self._profile_id, self._model_id, first=True)
+
+    def _index(self) -> None:
+        self._conn.execute(query(SQL, "create_pair_indexes"))
 
 
 @dataclass(frozen=True)

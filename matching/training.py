@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.comparisons import Levels
+from matching.distances import WORKERS
 from matching.levels import compare
 from matching.mixture import SMALLEST, Attribute, Floats, Others, Pairs, State, Valued, bayes
 from matching.model import AttributeModel, SegmentModel
@@ -74,9 +75,9 @@ def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positio
     left, right = _sample(profiles, left, right)
     share = len(left) / candidate_n if candidate_n else 1.0
     pool = random_pairs(profiles, members)
-    compared = compare(profiles, left, right, kind)
+    compared = compare(profiles, left, right, kind, workers=WORKERS)
     attributes = [Attribute(one) for one in compared]
-    random, candidates = Pairs(compare(profiles, *pool, kind)), Pairs(compared)
+    random, candidates = Pairs(compare(profiles, *pool, kind, workers=WORKERS)), Pairs(compared)
     n = len(members)
     all_pairs = max(n * (n - 1) / 2.0, 1.0)
     # Before data speak: every second profile has one partner, and a third as many have relatives.
