@@ -50,15 +50,17 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, feed: tables.Feed) -> P
         _store_keys(conn, feed, stored, added, kept.gone | retired)
         _store_refined(conn, feed, outcome)
         gone_n = _store_pairs(conn, feed, outcome)
-        came_n = tables.count_by_rule(outcome.came[2], names)
-        left_n = tables.count_by_rule(outcome.left[2], names)
+        came_n, left_n = (
+            np.bincount(rule_ids, minlength=tables.RULES_END)
+            for _, _, rule_ids in (outcome.came, outcome.left)
+        )
         tables.write_rules(
             conn,
             [
                 replace(
                     counts[rule],
                     keys_n=counts[rule].keys_n + outcome.keys_n[rule],
-                    new_pairs_n=counts[rule].new_pairs_n + came_n[rule] - left_n[rule],
+                    new_pairs_n=counts[rule].new_pairs_n + int(came_n[rule] - left_n[rule]),
                     blocks_by_size=outcome.blocks_by_size[rule],
                 )
                 for rule in names
@@ -186,7 +188,7 @@ def _store_pairs(conn: Connection, feed: tables.Feed, outcome: Reblocked) -> int
         binary_copy.write(conn, _LEFT, _sides(outcome.left), len(outcome.left[0]))
         conn.execute(query(tables.SQL, "delete_left_pairs"))
         conn.execute(query(tables.SQL, "drop_left_pairs"))
-    tables.write_pairs(conn, outcome.came)
+    tables.write_pairs(conn, [outcome.came])
     gone = beyond(outcome.left, outcome.came, by_rule=False)
     for pairs, rule_ids in ((outcome.came, outcome.came[2]), (gone, _GONE)):
         fields: list[binary_copy.Field] = [

@@ -15,14 +15,15 @@ from db import bulk
 from db.queries import load, query
 from matching import binary_copy
 from matching.blocking_keys import ALL_PROFILES, key_query
-from matching.blocking_plan import Plan
-from matching.blocks import Blocks, PairsByRule, Rules, pairs_within
+from matching.blocking_plan import NEEDS, Plan
+from matching.blocks import Blocks, PairsByRule, pairs_within
 from matching.keys import Ints, Keys
 from mdm.config import Config
 from mdm.phases import RunContext
 
 SQL: Final = "matching/blocking.sql"
 PAIRS: Final = ("staging", "identity_match_candidates_blocked")
+RULES_END: Final = len(NEEDS) + 1
 _OVERSIZED = ("pg_temp", "oversized_keys")
 _BATCH = 500_000
 
@@ -98,10 +99,13 @@ def refine(conn: Connection, entries: Mapping[int, Keys]) -> dict[int, Keys]:
     return refined
 
 
-def write_pairs(conn: Connection, pairs: PairsByRule, *, first: bool = False) -> None:
-    """Adds candidate pairs, with ``first`` to the table that this transaction has emptied."""
-    left, right, rule_ids = pairs
+def write_pairs(conn: Connection, pieces: Iterable[PairsByRule], *, first: bool = False) -> Ints:
+    """Adds candidate pairs, with ``first`` to the table that this transaction has emptied.
+
+    Gives how many there are by the number of their rule.
+    """
     options = "FORMAT binary, FREEZE" if first else "FORMAT binary"
+    by_rule = np.zeros(RULES_END, dtype=np.int64)
 
     def copy(rows: IO[bytes]) -> None:
         bulk.copy_in(
@@ -111,25 +115,22 @@ def write_pairs(conn: Connection, pairs: PairsByRule, *, first: bool = False) ->
     # While PostgreSQL takes in some rows, the next are written out here.
     with ThreadPoolExecutor(1) as database:
         copied: Future[None] | None = None
-        for start in range(0, len(left), _BATCH):
-            part = slice(start, start + _BATCH)
-            fields: list[binary_copy.Field] = [
-                ("profile_id_l", "i8", left[part]),
-                ("profile_id_r", "i8", right[part]),
-                ("rule_id", "i2", rule_ids[part]),
-            ]
-            rows = binary_copy.packed(fields, len(left[part]))
-            if copied is not None:
-                copied.result()
-            copied = database.submit(copy, rows)
+        for left, right, rule_ids in pieces:
+            by_rule += np.bincount(rule_ids, minlength=RULES_END)
+            for start in range(0, len(left), _BATCH):
+                part = slice(start, start + _BATCH)
+                fields: list[binary_copy.Field] = [
+                    ("profile_id_l", "i8", left[part]),
+                    ("profile_id_r", "i8", right[part]),
+                    ("rule_id", "i2", rule_ids[part]),
+                ]
+                rows = binary_copy.packed(fields, len(left[part]))
+                if copied is not None:
+                    copied.result()
+                copied = database.submit(copy, rows)
         if copied is not None:
             copied.result()
-
-
-def count_by_rule(rule_ids: Rules, rules: Iterable[int]) -> dict[int, int]:
-    """How often each of the ``rules`` is among ``rule_ids``."""
-    counts = np.bincount(rule_ids, minlength=1)
-    return {rule: int(counts[rule]) if rule < len(counts) else 0 for rule in rules}
+    return by_rule
 
 
 def write_rules(conn: Connection, counts: Sequence[RuleCounts], largest: int) -> None:

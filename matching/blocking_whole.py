@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 from sqlalchemy import Connection
@@ -44,20 +45,20 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> Pha
         largest = largest_block(np.sum(list(by_size.values()), axis=0), budget=chosen.budget)
         with ThreadPoolExecutor(1) as database:  # takes in the keys while pairs are made here
             stored = database.submit(_store, conn, kept, change_seq)
-            pairs = first_pairs(every, largest=largest)
+            pieces = first_pairs(every, largest=largest)
+            first_piece = next(pieces)
             stored.result()
         del kept
         conn.execute(query(tables.SQL, "drop_pair_index"))
-        tables.write_pairs(conn, pairs, first=True)
+        new_pairs_n = tables.write_pairs(conn, chain([first_piece], pieces), first=True)
         conn.execute(query(tables.SQL, "create_pair_index"))
         conn.execute(query(tables.SQL, "analyse_pairs"))
-        new_pairs_n = tables.count_by_rule(pairs[2], by_size)
         counts = [
             tables.RuleCounts(
                 rule_id=number,
                 name=name,
                 keys_n=sum(blocks.keys_n for blocks in every if blocks.rule_id == number),
-                new_pairs_n=new_pairs_n[number],
+                new_pairs_n=int(new_pairs_n[number]),
                 blocks_by_size=by_size[number],
             )
             for number, name in chosen.rules
@@ -69,7 +70,7 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> Pha
         bar.update()
     return PhaseReport(
         profiles_n,
-        len(pairs[0]),
+        int(new_pairs_n.sum()),
         detail={
             "rules": [name for _, name in chosen.rules],
             "largest_block": largest,

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matching.keys import Ints, Keys
 
+_PIECES = 4
+_SAMPLE = 10_000
 Rules = NDArray[np.int16]
 PairsByRule = tuple[Ints, Ints, Rules]
 """Pairs as columns: the smaller profile id, the larger one, the first rule that found the pair."""
@@ -93,10 +96,11 @@ def largest_block(blocks_by_size: Ints, *, budget: int) -> int:
     return int(np.flatnonzero(step & (spent <= budget) & (size > 0)).max(initial=1))
 
 
-def first_pairs(every: Sequence[Blocks], *, largest: int) -> PairsByRule:
+def first_pairs(every: Sequence[Blocks], *, largest: int) -> Iterator[PairsByRule]:
     """Every pair of profiles in a block of at most ``largest`` once: smaller, larger id, rule.
 
-    The rule is the smallest that found the pair. Pairs come ordered by their ids.
+    The rule is the smallest that found the pair. Pairs come ordered by their ids, in a few pieces,
+    so that the first can be written while the next are put in order.
     """
     profile_ids, position = numbered([blocks.members for blocks in every])
     found = (
@@ -104,7 +108,15 @@ def first_pairs(every: Sequence[Blocks], *, largest: int) -> PairsByRule:
         for blocks in every
         for one, other in replace(blocks, members=position[blocks.members]).pairs(largest)
     )
-    return once(found, [blocks.rule_id for blocks in every], profile_ids)
+    digits = _Digits.of([blocks.rule_id for blocks in every], profile_ids)
+    packed = digits.packed(found)
+    some = np.sort(packed[:: 1 + len(packed) // _SAMPLE]) >> digits.rule_bits << digits.rule_bits
+    bounds = [some[len(some) * nth // _PIECES] for nth in range(1, _PIECES)] if len(some) else []
+    for low, high in pairwise([None, *bounds, None]):
+        inside = np.ones(len(packed), dtype=bool) if low is None else packed >= low
+        if high is not None:
+            inside &= packed < high
+        yield digits.once(packed[inside])
 
 
 def numbered(several: Sequence[Ints]) -> tuple[Ints, Ints]:
@@ -125,21 +137,42 @@ def once(
     ``found`` gives rules (of ``rule_ids``) with the two sides of their pairs, as positions in
     ``profile_ids``, which are in order.
     """
-    numbers = np.array(sorted(set(rule_ids)), dtype=np.int16)
-    # Left, right and rule as the digits of one number: shifts, because a division costs ten.
-    rule_bits = max(len(numbers) - 1, 0).bit_length()
-    side_bits = max(len(profile_ids) - 1, 0).bit_length()
-    packed = []
-    for rule_id, one, other in found:
-        place = int(np.searchsorted(numbers, rule_id))
-        pair = np.minimum(one, other) << side_bits | np.maximum(one, other)
-        # A profile whose two names are equal stands in one block twice.
-        packed.append((pair << rule_bits | place)[one != other])
-    ordered = np.concatenate(packed) if packed else np.empty(0, dtype=np.int64)
-    ordered.sort()
-    pair = ordered >> rule_bits
-    first = np.ones(len(pair), dtype=bool)
-    first[1:] = pair[1:] != pair[:-1]
-    pair, place_of = pair[first], ordered[first] & ((1 << rule_bits) - 1)
-    left, right = pair >> side_bits, pair & ((1 << side_bits) - 1)
-    return profile_ids[left], profile_ids[right], numbers[place_of]
+    digits = _Digits.of(rule_ids, profile_ids)
+    return digits.once(digits.packed(found))
+
+
+@dataclass(frozen=True)
+class _Digits:
+    """Left, right and rule as the digits of one number: shifts, because a division costs ten."""
+
+    numbers: Rules
+    profile_ids: Ints
+    rule_bits: int
+    side_bits: int
+
+    @classmethod
+    def of(cls, rule_ids: Sequence[int], profile_ids: Ints) -> _Digits:
+        """Of these rules, and of positions in ``profile_ids``."""
+        numbers = np.array(sorted(set(rule_ids)), dtype=np.int16)
+        rule_bits = max(len(numbers) - 1, 0).bit_length()
+        return cls(numbers, profile_ids, rule_bits, max(len(profile_ids) - 1, 0).bit_length())
+
+    def packed(self, found: Iterable[tuple[int, Ints, Ints]]) -> Ints:
+        """One number per pair found, in no order."""
+        packed = [np.empty(0, dtype=np.int64)]
+        for rule_id, one, other in found:
+            place = int(np.searchsorted(self.numbers, rule_id))
+            pair = np.minimum(one, other) << self.side_bits | np.maximum(one, other)
+            # A profile whose two names are equal stands in one block twice.
+            packed.append((pair << self.rule_bits | place)[one != other])
+        return np.concatenate(packed)
+
+    def once(self, ordered: Ints) -> PairsByRule:
+        """The pairs that numbers stand for, each once; puts the numbers in order."""
+        ordered.sort()
+        pair = ordered >> self.rule_bits
+        first = np.ones(len(pair), dtype=bool)
+        first[1:] = pair[1:] != pair[:-1]
+        pair, place_of = pair[first], ordered[first] & ((1 << self.rule_bits) - 1)
+        left, right = pair >> self.side_bits, pair & ((1 << self.side_bits) - 1)
+        return self.profile_ids[left], self.profile_ids[right], self.numbers[place_of]

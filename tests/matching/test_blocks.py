@@ -32,8 +32,11 @@ def test_every_pair_of_a_small_block_comes_once_with_its_first_rule(
             if key == other_key and one != other and sizes[key] <= largest:
                 expected[min(one, other), max(one, other)] = rule_id
     every = [blocks_of(rule_id, keys) for rule_id, keys in enumerate(rules, start=4)]
-    left, right, rule_ids = first_pairs(every, largest=largest)
-    found = zip(left.tolist(), right.tolist(), rule_ids.tolist(), strict=True)
+    found = [
+        pair
+        for piece in first_pairs(every, largest=largest)
+        for pair in zip(*(column.tolist() for column in piece), strict=True)
+    ]
     assert [(pair, rule) for *pair, rule in found] == [
         (list(pair), rule) for pair, rule in sorted(expected.items())
     ]
