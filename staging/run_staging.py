@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import orjson
 from sqlalchemy import Connection, CursorResult
 
@@ -20,6 +21,7 @@ from db.queries import load, query
 from mdm.config import Source
 from mdm.errors import ConfigError
 from mdm.phases import PhaseReport, RunContext
+from staging import binary_copy
 from staging.batches import Target, stage_current_rows
 from staging.mapping import FieldMapping
 from staging.phones import UnknownRegion
@@ -90,7 +92,7 @@ def _stage_source(
     is_new = not _do(conn, "source_is_staged", source=name).scalar_one()
     is_first = whole and is_new
     if is_first:
-        _do(conn, "find_outdated_rows")
+        _do(conn, "find_outdated_rows", keys=_repeated_records(conn))
         batches = _do(conn, "first_batches", source=name, batch_rows=BATCH_ROWS).all()
     else:
         if whole:
@@ -114,7 +116,8 @@ def _stage_source(
         read = stage_current_rows(
             conn, batches, mapping, standardiser, target, read_batch=read_batch, bar=bar
         )
-    _do(conn, "join_as_planned")
+    if whole and not is_first:
+        _do(conn, "join_as_planned")
     numbers = {"source": name, "change_seq": target.change_seq, "run_id": ctx.run_id}
     _do(conn, "stage_first_deletions" if is_first else "stage_deletions", **numbers)
     if not is_new:
@@ -127,6 +130,14 @@ def _stage_source(
     inserted = applied.inserted + (read if is_new else 0)
     changes = _Changes(read, inserted, applied.updated, applied.deleted, applied.moved)
     return changes, standardiser.counts
+
+
+def _repeated_records(conn: Connection) -> list[int]:
+    """Hashes of the records that may have several rows in raw."""
+    rows = binary_copy.read(conn, load(_FILE)["select_record_hashes"], (("key", "i8"),))
+    keys = np.sort(rows["key"].astype(np.int64))
+    repeated: list[int] = np.unique(keys[1:][keys[1:] == keys[:-1]]).tolist()
+    return repeated
 
 
 def _standardiser(ctx: RunContext, name: str, source: Source) -> Standardiser:
