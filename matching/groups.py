@@ -20,7 +20,7 @@ from matching.engine import CLOSURE_RULE
 from matching.keys import Ints
 from matching.pair_tables import SQL
 
-_STIRRED = ("pg_temp", "stirred_profiles")
+_WALKED = ("pg_temp", "walked_profiles")
 _PAIR = (
     ("profile_id_l", "i8"),
     ("profile_id_r", "i8"),
@@ -108,9 +108,9 @@ def walked(conn: Connection, seeds: Ints, unwritten: Pairs) -> Groups:
 def _pairs_of(conn: Connection, profile_ids: Ints) -> tuple[Pairs, NDArray[np.bool_]]:
     """All stored pairs of which a profile is the left side, and the ties of which it is the right;
     and which of them are the former."""
-    conn.execute(query(SQL, "empty_stirred_profiles"))
-    binary_copy.write(conn, _STIRRED, [("profile_id", "i8", profile_ids)], len(profile_ids))
-    rows = binary_copy.read(conn, load(SQL)["select_pairs_of_stirred"], _KINDS)
+    conn.execute(query(SQL, "empty_walked_profiles"))
+    binary_copy.write(conn, _WALKED, [("profile_id", "i8", profile_ids)], len(profile_ids))
+    rows = binary_copy.read(conn, load(SQL)["select_pairs_of_walked"], _KINDS)
     return pairs_of(rows), rows["is_own"]
 
 

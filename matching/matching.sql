@@ -62,7 +62,7 @@ ON CONFLICT (layer) DO UPDATE SET change_seq = excluded.change_seq, run_id = exc
 
 -- name: drop_temporary
 -- Two runs may share a transaction.
-DROP TABLE IF EXISTS pg_temp.changed_pairs, pg_temp.wanted_profiles, pg_temp.stirred_profiles,
+DROP TABLE IF EXISTS pg_temp.changed_pairs, pg_temp.wanted_profiles, pg_temp.walked_profiles,
     pg_temp.closing_pairs;
 
 -- name: create_changed_pairs
@@ -79,7 +79,7 @@ FROM (SELECT DISTINCT ON (l.profile_id_l, l.profile_id_r) l.profile_id_l, l.prof
       FROM staging.blocked_pair_changes AS l
       WHERE l.change_seq > :behind
       ORDER BY l.profile_id_l, l.profile_id_r, l.change_seq DESC) AS c;
-CREATE TEMPORARY TABLE stirred_profiles (profile_id bigint NOT NULL) ON COMMIT DROP;
+CREATE TEMPORARY TABLE walked_profiles (profile_id bigint NOT NULL) ON COMMIT DROP;
 CREATE TEMPORARY TABLE closing_pairs
     (profile_id_l bigint NOT NULL, profile_id_r bigint NOT NULL) ON COMMIT DROP;
 ANALYZE pg_temp.changed_pairs;
@@ -125,24 +125,24 @@ RETURNING p.profile_id_l, p.profile_id_r, p.rule_id, p.decision <> 'REJECT' AS p
 -- The profiles that were retired behind one change number.
 SELECT r.profile_id FROM staging.retired_profiles AS r WHERE r.change_seq > :behind;
 
--- name: empty_stirred_profiles
+-- name: empty_walked_profiles
 -- Make room for others.
-TRUNCATE pg_temp.stirred_profiles;
+TRUNCATE pg_temp.walked_profiles;
 
--- name: select_pairs_of_stirred
--- For COPY: all scored pairs of which a stirred profile is the left side (is_own), and of those of
+-- name: select_pairs_of_walked
+-- For COPY: all scored pairs of which a walked profile is the left side (is_own), and of those of
 -- which it is the right side what ties a group.
 SELECT p.*
-FROM (SELECT s.profile_id FROM pg_temp.stirred_profiles AS s ORDER BY s.profile_id) AS stirred
+FROM (SELECT s.profile_id FROM pg_temp.walked_profiles AS s ORDER BY s.profile_id) AS walked
 CROSS JOIN LATERAL (
     SELECT l.profile_id_l, l.profile_id_r, l.rule_id, l.match_weight,
            l.decision <> 'REJECT' AS proposes, true AS is_own
     FROM staging.identity_match_candidates AS l
-    WHERE l.profile_id_l = stirred.profile_id
+    WHERE l.profile_id_l = walked.profile_id
     UNION ALL
     SELECT r.profile_id_l, r.profile_id_r, r.rule_id, r.match_weight, true, false
     FROM staging.identity_match_candidates AS r
-    WHERE r.profile_id_r = stirred.profile_id AND r.decision <> 'REJECT' AND r.rule_id <> 0
+    WHERE r.profile_id_r = walked.profile_id AND r.decision <> 'REJECT' AND r.rule_id <> 0
     OFFSET 0  -- keeps it a search per profile, whatever the planner believes of the temporary table
 ) AS p
 

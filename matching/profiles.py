@@ -79,7 +79,7 @@ class Profiles:
         organisation = columns["organisation"].codes if "organisation" in columns else blank
         return cls(
             profile_id=frame["profile_id"].to_numpy().astype(np.int64),
-            rank=frame["fingerprint"].rank("ordinal").to_numpy().astype(np.int64) - 1,
+            rank=_ranks(frame["fingerprint"]),
             columns=columns,
             given=given,
             family=family,
@@ -88,6 +88,25 @@ class Profiles:
             is_organisation=(organisation >= 0) & (given < 0) & (family < 0),
             extra_types=types,
         )
+
+
+def _ranks(fingerprints: pl.Series) -> NDArray[np.int64]:
+    """The place of each fingerprint in their order, from 0."""
+    # Their first sixteen bytes nearly always tell them apart, and two numbers sort several times
+    # faster than a text.
+    wire = fingerprints.cast(pl.Binary)
+    if (wire.bin.size() >= 16).all():
+        high, low = (
+            wire.bin.slice(start, 8).bin.reinterpret(dtype=pl.UInt64, endianness="big").to_numpy()
+            for start in (0, 8)
+        )
+        order = np.lexsort((low, high))
+        same = (high[order][1:] == high[order][:-1]) & (low[order][1:] == low[order][:-1])
+        if not same.any():
+            ranks = np.empty(len(order), dtype=np.int64)
+            ranks[order] = np.arange(len(order))
+            return ranks
+    return fingerprints.rank("ordinal").to_numpy().astype(np.int64) - 1
 
 
 def _text(frame: pl.DataFrame, name: str) -> pl.Series:
