@@ -29,39 +29,38 @@ ANALYZE gold.work_touched
 -- with more than one standardised value (names are compared folded; parts of a name are left to
 -- full_name).
 CREATE TEMPORARY TABLE gold_found ON COMMIT DROP AS
-WITH disputed AS (
-    -- a row per record and attribute in dispute, and none for the others
-    SELECT m.global_customer_id, m.source_mask,
-           unnest(array_positions(ARRAY[w.full_name_differs, false, false, false, w.email_differs,
-                                        w.phone_differs, w.date_of_birth_differs, w.gender_differs,
-                                        w.street_differs, w.city_differs, w.region_differs,
-                                        w.postcode_differs, w.country_differs, w.tax_id_differs,
-                                        w.customer_number_differs, w.organisation_differs], true)) AS position,
-           m.std_name, m.email, m.phone, m.date_of_birth, m.gender, m.std_street, m.std_city, m.std_region,
-           m.postcode, m.country, m.std_tax_id, m.std_customer_number, m.std_organisation
+WITH disputes AS (
+    SELECT w.global_customer_id, a.position
     FROM gold.work_winner AS w
-    JOIN gold.work_member AS m USING (global_customer_id)
-), shown AS (
-    SELECT d.global_customer_id, d.position, d.source_mask,
-           CASE d.position
-               WHEN 1 THEN d.std_name WHEN 5 THEN d.email WHEN 6 THEN d.phone
-               WHEN 7 THEN CAST(d.date_of_birth AS text) WHEN 8 THEN d.gender WHEN 9 THEN d.std_street
-               WHEN 10 THEN d.std_city WHEN 11 THEN d.std_region WHEN 12 THEN d.postcode
-               WHEN 13 THEN d.country WHEN 14 THEN d.std_tax_id WHEN 15 THEN d.std_customer_number
-               WHEN 16 THEN d.std_organisation END AS value
-    FROM disputed AS d
+    CROSS JOIN (VALUES (1), (5), (6), (7), (8), (9), (10), (11), (12), (13), (14), (15), (16)) AS a (position)
+    WHERE CASE a.position
+              WHEN 1 THEN w.full_name_differs WHEN 5 THEN w.email_differs WHEN 6 THEN w.phone_differs
+              WHEN 7 THEN w.date_of_birth_differs WHEN 8 THEN w.gender_differs WHEN 9 THEN w.street_differs
+              WHEN 10 THEN w.city_differs WHEN 11 THEN w.region_differs WHEN 12 THEN w.postcode_differs
+              WHEN 13 THEN w.country_differs WHEN 14 THEN w.tax_id_differs
+              WHEN 15 THEN w.customer_number_differs WHEN 16 THEN w.organisation_differs END
 ), sightings AS (
-    SELECT global_customer_id, position, value, source_mask FROM shown WHERE value IS NOT NULL
+    -- a row per record and attribute in dispute, and none for the others
+    SELECT m.global_customer_id, d.position, m.source_mask,
+           CASE d.position
+               WHEN 1 THEN m.std_name WHEN 5 THEN m.email WHEN 6 THEN m.phone
+               WHEN 7 THEN CAST(m.date_of_birth AS text) WHEN 8 THEN m.gender WHEN 9 THEN m.std_street
+               WHEN 10 THEN m.std_city WHEN 11 THEN m.std_region WHEN 12 THEN m.postcode
+               WHEN 13 THEN m.country WHEN 14 THEN m.std_tax_id WHEN 15 THEN m.std_customer_number
+               WHEN 16 THEN m.std_organisation END AS value
+    FROM disputes AS d
+    JOIN gold.work_member AS m USING (global_customer_id)
     UNION ALL
-    SELECT m.global_customer_id, a.position, x.value, m.source_mask
+    SELECT m.global_customer_id, a.position, m.source_mask, x.value
     FROM gold.work_winner AS w
     JOIN gold.work_member AS m USING (global_customer_id)
     CROSS JOIN LATERAL jsonb_each_text(m.std_extra) AS x
     JOIN gold.golden_attributes AS a ON a.attribute = x.key AND a.is_extra
-    WHERE w.extra_may_differ AND x.value IS NOT NULL
+    WHERE w.extra_may_differ
 ), voices AS (
     SELECT global_customer_id, position, value, CAST(bit_or(source_mask) AS text) AS source_set
     FROM sightings
+    WHERE value IS NOT NULL
     GROUP BY global_customer_id, position, value
 ), source_sets AS (
     -- a few sets of sources serve all values
@@ -127,29 +126,35 @@ WITH news AS (
 SELECT attribute, count(*) AS n FROM closed GROUP BY attribute
 
 -- name: merge_conflicts
--- New conflicts (how many, by attribute), and what is now known of open ones that stay.
-WITH merged AS (
-    MERGE INTO gold.customer_attribute_conflicts AS c
-    USING (
-        SELECT f.global_customer_id, a.attribute, f.value_n, f."values",
-               CASE f.position
-                   WHEN 1 THEN d.canonical_full_name WHEN 5 THEN d.canonical_email
-                   WHEN 6 THEN d.canonical_phone WHEN 7 THEN CAST(d.canonical_date_of_birth AS text)
-                   WHEN 8 THEN d.canonical_gender WHEN 9 THEN d.canonical_street
-                   WHEN 10 THEN d.canonical_city WHEN 11 THEN d.canonical_region
-                   WHEN 12 THEN d.canonical_postcode WHEN 13 THEN d.canonical_country
-                   WHEN 14 THEN d.canonical_tax_id WHEN 15 THEN d.canonical_customer_number
-                   WHEN 16 THEN d.canonical_organisation
-                   ELSE d.extra ->> a.attribute END AS winner
-        FROM pg_temp.gold_found AS f
-        JOIN gold.golden_attributes AS a USING (position)
-        JOIN gold.dim_customers AS d USING (global_customer_id)) AS f
-       ON c.global_customer_id = f.global_customer_id AND c.attribute = f.attribute AND c.resolved_at IS NULL
-    WHEN MATCHED THEN UPDATE
-        SET value_n = f.value_n, "values" = f."values", winner = f.winner, last_seen_at = :as_of, run_id = :run_id
-    WHEN NOT MATCHED THEN INSERT
+-- New conflicts (how many, by attribute), and what is now known of open ones that stay. The two stand
+-- beside each other: a first load need not match each row against nothing.
+WITH found AS NOT MATERIALIZED (
+    SELECT f.global_customer_id, a.attribute, f.value_n, f."values",
+           CASE f.position
+               WHEN 1 THEN d.canonical_full_name WHEN 5 THEN d.canonical_email
+               WHEN 6 THEN d.canonical_phone WHEN 7 THEN CAST(d.canonical_date_of_birth AS text)
+               WHEN 8 THEN d.canonical_gender WHEN 9 THEN d.canonical_street
+               WHEN 10 THEN d.canonical_city WHEN 11 THEN d.canonical_region
+               WHEN 12 THEN d.canonical_postcode WHEN 13 THEN d.canonical_country
+               WHEN 14 THEN d.canonical_tax_id WHEN 15 THEN d.canonical_customer_number
+               WHEN 16 THEN d.canonical_organisation
+               ELSE d.extra ->> a.attribute END AS winner
+    FROM pg_temp.gold_found AS f
+    JOIN gold.golden_attributes AS a USING (position)
+    JOIN gold.dim_customers AS d USING (global_customer_id)
+), refreshed AS (
+    UPDATE gold.customer_attribute_conflicts AS c
+    SET value_n = f.value_n, "values" = f."values", winner = f.winner, last_seen_at = :as_of, run_id = :run_id
+    FROM found AS f
+    WHERE c.global_customer_id = f.global_customer_id AND c.attribute = f.attribute AND c.resolved_at IS NULL
+), opened AS (
+    INSERT INTO gold.customer_attribute_conflicts
         (global_customer_id, attribute, value_n, "values", winner, first_seen_at, last_seen_at, run_id)
-        VALUES (f.global_customer_id, f.attribute, f.value_n, f."values", f.winner, :as_of, :as_of, :run_id)
-    RETURNING merge_action() AS action, c.attribute
+    SELECT f.global_customer_id, f.attribute, f.value_n, f."values", f.winner, :as_of, :as_of, :run_id
+    FROM found AS f
+    WHERE NOT EXISTS (SELECT FROM gold.customer_attribute_conflicts AS c
+                      WHERE c.global_customer_id = f.global_customer_id AND c.attribute = f.attribute
+                        AND c.resolved_at IS NULL)
+    RETURNING attribute
 )
-SELECT attribute, count(*) AS n FROM merged WHERE action = 'INSERT' GROUP BY attribute
+SELECT attribute, count(*) AS n FROM opened GROUP BY attribute

@@ -137,18 +137,29 @@ SELECT :run_id, global_customer_id FROM gold.work_touched WHERE NOT :everyone
 UNION ALL
 SELECT :run_id, NULL WHERE :everyone
 
+-- name: all_are_consumed
+-- Whether there are changes, and both history and events have them all.
+SELECT coalesce((SELECT max(change_id) FROM gold.customer_changes)
+                <= (SELECT min(CAST(marks ->> 'change_id' AS bigint))
+                    FROM gold.layer_state WHERE layer IN ('history', 'events')
+                    HAVING count(*) = 2), false)
+
+-- name: clear_changes
+-- What all have consumed goes at once: rows that are deleted would be in the way of those that come.
+TRUNCATE gold.customer_changes
+
 -- name: drop_consumed
--- Changes that both history and events have, and touches that conflict detection has looked at.
-WITH consumed AS (
-    SELECT min(CAST(marks ->> 'change_id' AS bigint)) AS change_id
-    FROM gold.layer_state WHERE layer IN ('history', 'events')
-    HAVING count(*) = 2
-), forgotten AS (
-    DELETE FROM gold.touched_customers
-    WHERE touched_id <= (SELECT CAST(marks ->> 'touched_id' AS bigint)
-                         FROM gold.layer_state WHERE layer = 'conflicts')
-)
-DELETE FROM gold.customer_changes WHERE change_id <= (SELECT change_id FROM consumed)
+-- Changes that both history and events have, where there are others, too.
+DELETE FROM gold.customer_changes
+WHERE change_id <= (SELECT min(CAST(marks ->> 'change_id' AS bigint))
+                    FROM gold.layer_state WHERE layer IN ('history', 'events')
+                    HAVING count(*) = 2)
+
+-- name: forget_touches
+-- Touches that conflict detection has looked at.
+DELETE FROM gold.touched_customers
+WHERE touched_id <= (SELECT CAST(marks ->> 'touched_id' AS bigint)
+                     FROM gold.layer_state WHERE layer = 'conflicts')
 
 -- name: create_chosen
 -- Per customer in work_winner the records that win, by their places in the order of recency: those of

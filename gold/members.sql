@@ -100,4 +100,4 @@ CROSS JOIN LATERAL (
     WHERE m.global_customer_id = t.global_customer_id
 ) AS w
 WHERE t.record_n > 1 AND w.record_count > 0;
-ANALYZE gold.work_winner (global_customer_id, source_set)
+ANALYZE gold.work_winner (global_customer_id, source_set, extra_may_differ)

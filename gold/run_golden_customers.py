@@ -45,7 +45,9 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     detail: dict[str, Any] = {"full": everyone, "touched": touched}
     changed = 0
     if touched:
-        conn.execute(query(_FILE, "drop_consumed"))
+        all_consumed = conn.execute(query(_FILE, "all_are_consumed")).scalar_one()
+        conn.execute(query(_FILE, "clear_changes" if all_consumed else "drop_consumed"))
+        conn.execute(query(_FILE, "forget_touches"))
         detail |= _rebuild(conn, ctx, everyone=everyone, before=before)
         conn.execute(query(_FILE, "log_touched"), {"run_id": ctx.run_id, "everyone": everyone})
         changed = sum(n for key, n in detail.items() if key.isupper())
