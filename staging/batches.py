@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -56,41 +56,43 @@ def stage_current_rows(
     standardise: Standardiser,
     target: Target,
     *,
+    reader: Connection,
     read_batch: str,
     bar: Bar,
 ) -> int:
     """The number of rows of `batches` that went into `target`; `read_batch` is the query for one.
 
     While one batch is standardised, PostgreSQL takes in the one before and gives out the one
-    behind: each side has a core, and the connection belongs to the other thread meanwhile. Memory
-    is that of three batches, whatever their number.
+    behind, side by side where `reader` is not `conn`; these belong to other threads meanwhile.
+    Memory is that of four batches, whatever their number.
     """
     extraction = Extraction(sql.SQL("rows.payload"), mapping.columns)
     upcoming = iter([batch for batch in batches if batch.rows_n])
 
-    def exchange(rows: _Rows | None) -> pl.DataFrame | None:
-        """Writes what is done and reads the next batch that holds any row, if there is one."""
-        if rows is not None:
-            _write(conn, target, rows)
+    def read() -> pl.DataFrame | None:
+        """The next batch that holds any row, if there is one."""
         for batch in upcoming:
-            found = _read(conn, batch, read_batch, extraction, mapping)
+            found = _read(reader, batch, read_batch, extraction, mapping)
             if len(found):
                 return found
         return None
 
     count = 0
-    done: _Rows | None = None
-    batch = exchange(done)
-    with ThreadPoolExecutor(max_workers=1) as other:
-        while batch is not None:
-            exchanging = other.submit(exchange, done)
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as another:
+        writing = one if reader is conn else another
+        ahead = one.submit(read)
+        written: Future[None] | None = None
+        while (batch := ahead.result()) is not None:
+            ahead = one.submit(read)
             standard = standardise(batch.select(mapping.expressions()))
             done = _as_csv(batch.select(_KEYS).hstack(standard), target)
+            if written is not None:
+                written.result()
+            written = writing.submit(_write, conn, target, done)
             count += len(batch)
             bar.update(len(batch))
-            batch = exchanging.result()
-    if done is not None:
-        _write(conn, target, done)
+        if written is not None:
+            written.result()
     return count
 
 

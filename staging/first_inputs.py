@@ -7,8 +7,6 @@ the profiles, and PostgreSQL fills both tables at once, on a connection and a co
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +20,7 @@ from db.first_load import first_load
 from db.queries import load, query
 from mdm.phases import Bar, RunContext
 from staging import binary_copy, shared_values, value_keys
+from staging.beside import beside
 
 SQL: Final = "staging/identity_inputs.sql"
 _KINDS = (*value_keys.KINDS, ("is_deleted", "?"), ("fingerprint", "V16"))
@@ -41,7 +40,7 @@ class _Profiles:
 
 def make(conn: Connection, ctx: RunContext, *, bar: Bar) -> tuple[int, dict[str, int]]:
     """How many records were looked at and what came of them; fills the empty layer."""
-    with _beside(conn) as other:
+    with beside(conn) as other:
         _do(conn, "let_workers_help")
         number = _do(conn, "take_change_number").scalar_one()
         fingerprint = load(SQL)["fingerprint"]
@@ -152,21 +151,6 @@ def _fill_inputs(
         _do(conn, "add_first_inputs")
         _do(conn, "join_as_planned")
     _do(conn, "analyze_inputs")
-
-
-@contextlib.contextmanager
-def _beside(conn: Connection) -> Iterator[Connection]:
-    """A second connection that sees what ``conn`` sees; ``conn`` itself where there is none."""
-    if sees_alone(conn):
-        yield conn
-    else:
-        with conn.engine.connect() as other:
-            yield other
-
-
-def sees_alone(conn: Connection) -> bool:
-    """Whether ``conn`` has written what others cannot see yet, as in a rehearsal."""
-    return bool(_do(conn, "has_written").scalar_one())
 
 
 def _do(conn: Connection, name: str, **values: object) -> CursorResult[Any]:

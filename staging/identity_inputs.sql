@@ -7,10 +7,6 @@ SELECT change_seq, config_hash FROM staging.volatile_marker WHERE layer = 'ident
 -- The last number in the change feed of staging.records (0 when there is none).
 SELECT coalesce(max(change_seq), 0) FROM staging.records
 
--- name: has_written
--- Whether this transaction has written anything, which other sessions would not see.
-SELECT pg_current_xact_id_if_assigned() IS NOT NULL
-
 -- name: empty_profiles
 -- What a run left that did not come to its end.
 TRUNCATE staging.profiles

@@ -23,6 +23,7 @@ from mdm.errors import ConfigError
 from mdm.phases import PhaseReport, RunContext
 from staging import binary_copy
 from staging.batches import Target, stage_current_rows
+from staging.beside import beside
 from staging.mapping import FieldMapping
 from staging.phones import UnknownRegion
 from staging.rules import rules_digest
@@ -52,11 +53,17 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     repeat: without a change nothing is read. The counts of what happened to values go to
     ops.standardisation_counts and into the report.
     """
-    with first_load(conn, "staging.records") as is_bare:
-        return _stage_sources(conn, ctx, is_bare=is_bare)
+    due = not _do(conn, "records_are_there").scalar_one()
+    with (
+        beside(conn, due=due) as reader,
+        first_load(conn, "staging.records", due=due) as is_bare,
+    ):
+        return _stage_sources(conn, ctx, reader=reader, is_bare=is_bare)
 
 
-def _stage_sources(conn: Connection, ctx: RunContext, *, is_bare: bool) -> PhaseReport:
+def _stage_sources(
+    conn: Connection, ctx: RunContext, *, reader: Connection, is_bare: bool
+) -> PhaseReport:
     changed = set(_do(conn, "sources_changed").scalars())
     digests = {row.layer: row.config_hash for row in _do(conn, "consumed_rules")}
     detail: dict[str, Any] = {}
@@ -65,7 +72,9 @@ def _stage_sources(conn: Connection, ctx: RunContext, *, is_bare: bool) -> Phase
         digest = rules_digest(ctx.config, source)
         whole = ctx.full or digests.get(f"records:{name}") != digest
         if whole or name in changed:
-            changes, counts = _stage_source(conn, ctx, name, source, whole=whole, is_bare=is_bare)
+            changes, counts = _stage_source(
+                conn, ctx, name, source, reader=reader, whole=whole, is_bare=is_bare
+            )
             _do(conn, "mark_rules", layer=f"records:{name}", run_id=ctx.run_id, config_hash=digest)
             total.update(asdict(changes))
             if any(asdict(changes).values()):
@@ -80,6 +89,7 @@ def _stage_source(
     name: str,
     source: Source,
     *,
+    reader: Connection,
     whole: bool,
     is_bare: bool,
 ) -> tuple[_Changes, Counts]:
@@ -87,14 +97,19 @@ def _stage_source(
     if not _do(conn, "source_table_exists", table=source.table).scalar_one():
         return _Changes(0, 0, 0, 0, 0), Counter()
     standardiser = _standardiser(ctx, name, source)
-    bulk.execute(conn, load(_FILE)["open_source"], raw=bulk.identifier("raw", source.table))
+    _open_source(conn, source)
     whole = _do(conn, "find_changed_objects", source=name, whole=whole).scalar_one()
     is_new = not _do(conn, "source_is_staged", source=name).scalar_one()
     is_first = whole and is_new
     if is_first:
-        _do(conn, "find_outdated_rows", keys=_repeated_records(conn))
+        repeated = _repeated_records(conn)
+        _do(conn, "find_outdated_rows", keys=repeated)
+        if reader is not conn:  # which has no part in the temporary tables of `conn`
+            _open_source(reader, source)
+            _do(reader, "find_outdated_rows", keys=repeated)
         batches = _do(conn, "first_batches", source=name, batch_rows=BATCH_ROWS).all()
     else:
+        reader = conn
         if whole:
             _do(conn, "find_current_rows_of_all", batch_rows=BATCH_ROWS)
             _do(conn, "join_by_hash")
@@ -114,7 +129,14 @@ def _stage_source(
     read_batch = "read_first_batch" if is_first else "read_batch"
     with ctx.progress(f"staging {name}", sum(batch.rows_n for batch in batches)) as bar:
         read = stage_current_rows(
-            conn, batches, mapping, standardiser, target, read_batch=read_batch, bar=bar
+            conn,
+            batches,
+            mapping,
+            standardiser,
+            target,
+            reader=reader,
+            read_batch=read_batch,
+            bar=bar,
         )
     if whole and not is_first:
         _do(conn, "join_as_planned")
@@ -130,6 +152,10 @@ def _stage_source(
     inserted = applied.inserted + (read if is_new else 0)
     changes = _Changes(read, inserted, applied.updated, applied.deleted, applied.moved)
     return changes, standardiser.counts
+
+
+def _open_source(conn: Connection, source: Source) -> None:
+    bulk.execute(conn, load(_FILE)["open_source"], raw=bulk.identifier("raw", source.table))
 
 
 def _repeated_records(conn: Connection) -> list[int]:

@@ -208,6 +208,10 @@ WHERE rows.object_id BETWEEN {first_object_id} AND {last_object_id}
   AND NOT EXISTS (SELECT FROM pg_temp.outdated_rows AS outdated
                   WHERE outdated.object_id = rows.object_id AND outdated.line_no = rows.line_no)
 
+-- name: records_are_there
+-- Whether staging.records holds anything, of any source.
+SELECT EXISTS (SELECT FROM staging.records)
+
 -- name: source_is_staged
 -- Whether staging.records holds anything of the source yet.
 SELECT EXISTS (SELECT FROM staging.records WHERE source = :source)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from staging import first_inputs, run_identity_inputs, run_staging
+from staging import beside, run_identity_inputs, run_staging
 from tests.staging.conftest import Warehouse
 
 TABLES = ("staging.records", "staging.profiles", "staging.identity_inputs")
@@ -54,11 +54,13 @@ def test_the_first_inputs_are_as_any_others(warehouse: Warehouse, is_committed: 
     """Committed records are worked on by two connections, others by their own."""
     before = shape(warehouse.conn)
     deliver(warehouse)
+    if is_committed:
+        warehouse.conn.commit()
     context = warehouse.make_context(warehouse.config)
     run_staging.run(warehouse.conn, context)
     if is_committed:
         warehouse.conn.commit()
-    assert first_inputs.sees_alone(warehouse.conn) is not is_committed
+    assert beside.sees_alone(warehouse.conn) is not is_committed
     report = run_identity_inputs.run(warehouse.conn, context)
     warehouse.conn.commit()
     assert report.detail["profiles_added"] == len(warehouse.profiles()) == 13
