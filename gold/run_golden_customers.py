@@ -100,7 +100,6 @@ def _rebuild(
     conn.execute(query(_FILE, "create_chosen"), survivorship.rule_params(config))
     conn.execute(query(_FILE, "drop_golden"))
     conn.execute(query(_FILE, "create_golden"), {"sources": sources})
-    conn.execute(query(_MEMBERS, "favour_no_more"))
     extras = survivorship.extra_rules(config)
     if extras:
         conn.execute(
@@ -126,6 +125,7 @@ def _rebuild(
         conn.execute(query(_FILE, "analyze_gold"))
     conn.execute(query(_FILE, "drop_golden"))
     members.find_conflicts(conn, sources)
+    conn.execute(query(_MEMBERS, "favour_no_more"))
     counted = conn.execute(query(_FILE, "count_changes"), {"run_id": ctx.run_id})
     return {row.change_type: row.n for row in counted}
 
