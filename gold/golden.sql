@@ -20,6 +20,7 @@ WHERE layer_state.marks IS DISTINCT FROM excluded.marks
 -- name: input_marks
 -- Where the inputs stand: one row.
 SELECT (SELECT coalesce(max(change_seq), 0) FROM staging.records) AS change_seq,
+       (SELECT coalesce(max(record_id), 0) FROM staging.records) AS record_id,
        (SELECT coalesce(max(event_id), 0) FROM identity.identity_events) AS identity_event_id,
        (SELECT coalesce(max(run_id), 0) FROM identity.consumption) AS identity_run_id,
        (SELECT coalesce(max(override_id), 0) FROM gold.customer_steward_overrides) AS override_id

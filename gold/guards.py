@@ -36,7 +36,9 @@ def check_sources(conn: Connection, ctx: RunContext, *, change_seq: int) -> None
     if before and since == change_seq:
         return
     drop = ctx.config.quality.max_source_drop
-    volumes = conn.execute(query(_FILE, "source_volumes"), {"change_seq": since}).all()
+    counted = before.get("record_id", 0) if before else 0
+    seen = {"change_seq": since, "record_id": counted}
+    volumes = conn.execute(query(_FILE, "source_volumes"), seen).all()
     reasons = [reason for row in volumes for reason in _faults(row._asdict(), max_drop=drop)]
     if reasons and ctx.guarded:
         raise PublishHeld(
@@ -49,6 +51,7 @@ def check_sources(conn: Connection, ctx: RunContext, *, change_seq: int) -> None
             query(_FILE, "keep_volume"),
             {
                 "source": row.source,
+                "record_n": row.record_n,
                 "live_n": row.live_n,
                 "delivered_n": row.former_delivered_n + row.delivered_n,
                 "filled": orjson.dumps(_sum(row.former_filled, row.filled)).decode(),

@@ -52,7 +52,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
         conn.execute(query(_FILE, "log_touched"), {"run_id": ctx.run_id, "everyone": everyone})
         changed = sum(n for key, n in detail.items() if key.isupper())
     moved = {"digest": digest, **inputs}
-    if touched or before is None or any(before[key] != value for key, value in moved.items()):
+    if touched or before is None or any(before.get(key) != value for key, value in moved.items()):
         marks = {**moved, "touched_before": touched_before, "as_of": ctx.as_of.isoformat()}
         state.write(conn, "golden", run_id=ctx.run_id, marks=marks)
     members.drop_work(conn)

@@ -100,8 +100,6 @@ class World:
             "source_record_id": record_id,
             "event_at": self.start + timedelta(days=day),
         }
-        self._sql("DELETE FROM staging.records WHERE source = :source "
-                  "AND source_record_id = :source_record_id AND is_deleted", **row)  # fmt: skip
         columns = list(row)
         names = ", ".join(columns)
         binds = ", ".join(f":{column}" for column in columns)
@@ -113,7 +111,7 @@ class World:
             f"INSERT INTO staging.records ({names}, object_id, line_no, change_seq, run_id) "
             f"VALUES ({binds}, 1, 1, nextval('staging.change_seq'), 1) "
             f"ON CONFLICT (source, source_record_id) DO UPDATE SET {renewed}, "
-            "change_seq = excluded.change_seq RETURNING record_id",
+            "is_deleted = false, change_seq = excluded.change_seq RETURNING record_id",
             **row,
         ).scalar_one()
         if customer is not None:

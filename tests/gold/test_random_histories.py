@@ -98,6 +98,13 @@ GOLDEN = (
 )
 
 
+VOLUMES = "SELECT source, record_n, live_n FROM gold.source_volumes ORDER BY source"
+RECORDS_BY_SOURCE = (
+    "SELECT source, count(*), count(*) FILTER (WHERE NOT is_deleted) FROM staging.records "
+    "GROUP BY source ORDER BY source"
+)
+
+
 @settings(
     max_examples=25,
     deadline=None,
@@ -117,6 +124,7 @@ def test_events_replay_and_incremental_equals_full(
         for step in story:
             teller.tell(step)
         world.run()  # checks the replay, the history and the lineage
+        assert world.rows(VOLUMES) == world.rows(RECORDS_BY_SOURCE)
         incremental = world.rows(GOLDEN)
         events = world.rows("SELECT count(*) FROM gold.customer_change_events")
         world.run(full=True)
