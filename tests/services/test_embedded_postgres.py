@@ -136,6 +136,26 @@ def test_a_killed_server_comes_back_while_something_still_holds_its_memory(home:
     assert "is still in use" in postgres_files.log_file(home).read_text(), "nothing was held"
 
 
+def test_a_killed_server_comes_back_where_a_session_had_begun_a_table_without_log(
+    home: Path,
+) -> None:
+    """The session takes it back when the server is gone, and recovery finds what that left."""
+    server = start(home, durable=True)
+    ask(server, "CREATE UNLOGGED TABLE volatile AS SELECT 1 AS number")
+    ask(server, "CREATE TABLE lasting AS SELECT 1 AS number")
+    ask(server, "CHECKPOINT")
+    session = connect(server)
+    session.autocommit = False
+    with session.cursor() as cursor:
+        cursor.execute("TRUNCATE volatile; INSERT INTO volatile VALUES (2)")
+        ask(server, "UPDATE lasting SET number = 2")  # and with it the log so far is on disk
+        os.kill(server.pid, signal.SIGKILL)
+    again = start(home, durable=True)
+    assert "File exists" in (home / "postgres" / "server.log").read_text()
+    assert ask(again, "SELECT number FROM lasting") == [(2,)]
+    assert ask(again, "SELECT count(*) FROM volatile") == [(0,)]
+
+
 def test_a_copied_home_starts_beside_the_one_it_was_copied_from(home: Path) -> None:
     """It has the same passwords and the same name; the sessions of the other are not its own."""
     start(home)
