@@ -119,7 +119,7 @@ def _shared(
 def _fill_profiles(conn: Connection, profiles: _Profiles, first_id: int, number: int) -> None:
     _do(conn, "empty_profiles")
     with first_load(conn, "staging.profiles"):
-        _do(conn, "open_new_profiles")
+        _do(conn, "open_made_profiles")
         profiles_n = len(profiles.record_ids)
         columns = {
             "profile_id": np.arange(first_id, first_id + profiles_n),
@@ -129,8 +129,8 @@ def _fill_profiles(conn: Connection, profiles: _Profiles, first_id: int, number:
             "record_id": profiles.record_ids,
             "is_curtailed": profiles.are_curtailed,
         }
-        binary_copy.write(conn, ("pg_temp", "new_profiles"), columns)
-        _do(conn, "analyze_new_profiles")
+        binary_copy.write(conn, ("pg_temp", "made_profiles"), columns)
+        _do(conn, "analyze_made_profiles")
         _do(conn, "join_in_order")
         for table, is_curtailed in (("records", False), ("evidence_records", True)):
             records = bulk.identifier("staging", table)

@@ -54,11 +54,11 @@ SELECT DISTINCT inputs.profile_id
 FROM staging.identity_inputs AS inputs
 JOIN pg_temp.changed_records USING (record_id)
 
--- name: find_new_profiles
+-- name: find_made_profiles
 -- Temporary: the fingerprints that no profile has, each with an id, one of its records and how many it
 -- has; to be filled from what counts of the record (is_curtailed).
-DROP TABLE IF EXISTS pg_temp.new_profiles;
-CREATE TEMPORARY TABLE new_profiles ON COMMIT DROP AS
+DROP TABLE IF EXISTS pg_temp.made_profiles;
+CREATE TEMPORARY TABLE made_profiles ON COMMIT DROP AS
 SELECT nextval(pg_get_serial_sequence('staging.profiles', 'profile_id')) AS profile_id,
        found.fingerprint, found.record_n, CAST(:change_seq AS bigint) AS change_seq,
        found.record_id, true AS is_curtailed
@@ -71,19 +71,19 @@ FROM (
     GROUP BY fingerprint
     ORDER BY record_id
 ) AS found;
-ANALYZE pg_temp.new_profiles
+ANALYZE pg_temp.made_profiles
 
--- name: open_new_profiles
+-- name: open_made_profiles
 -- Empty, for COPY: the same of the first profiles.
-DROP TABLE IF EXISTS pg_temp.new_profiles;
-CREATE TEMPORARY TABLE new_profiles (
+DROP TABLE IF EXISTS pg_temp.made_profiles;
+CREATE TEMPORARY TABLE made_profiles (
     profile_id bigint, fingerprint uuid, record_n integer, change_seq bigint, record_id bigint,
     is_curtailed boolean
 ) ON COMMIT DROP
 
--- name: analyze_new_profiles
+-- name: analyze_made_profiles
 -- Tell the planner how many there are.
-ANALYZE pg_temp.new_profiles
+ANALYZE pg_temp.made_profiles
 
 -- name: open_first_inputs
 -- Empty, for COPY: the profile of each live record.
@@ -127,7 +127,7 @@ SELECT found.profile_id, found.fingerprint, found.record_n, found.change_seq,
        records.std_date_of_birth, records.std_gender, records.std_street, records.std_city,
        records.std_region, records.std_postcode, records.std_country, records.std_tax_id,
        records.std_customer_number, records.std_extra
-FROM pg_temp.new_profiles AS found
+FROM pg_temp.made_profiles AS found
 JOIN {records} AS records USING (record_id)
 WHERE found.is_curtailed = %s
 

@@ -74,7 +74,7 @@ def _follow(
         conn, load(SQL)["find_changed_records"], (since,), fingerprint=fingerprint
     )
     _do(conn, "find_left_profiles")
-    _do(conn, "find_new_profiles", change_seq=number)
+    _do(conn, "find_made_profiles", change_seq=number)
     added = bulk.execute(conn, load(SQL)["add_profiles"], (True,), records=_EVIDENCE)
     bar.update()
     _do(conn, "merge_inputs")
