@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from db import first_load
+from db import binary_copy, first_load
 from db.queries import load, query
-from identity import binary_copy
 from identity.graph import AUTO_MERGE, FLAG_REVIEW, SAME_PROFILE, STEWARD, Ints, OwnNodes
 from identity.partition import Partition
 from mdm.phases import PhaseReport, RunContext
@@ -61,7 +60,7 @@ def is_first(conn: Connection) -> bool:
 def read_inputs(conn: Connection) -> tuple[Ints, Ints]:
     """Every live record, and the profile of each."""
     columns = (("record", "i8"), ("profile", "i8"))
-    inputs = binary_copy.read(conn, load(_SQL)["select_inputs"], columns)
+    inputs = binary_copy.read_parts(conn, load(_SQL)["select_inputs"], columns)
     return inputs["record"], inputs["profile"]
 
 
@@ -82,7 +81,7 @@ def publish(
     with first_load.first_load(conn, *_TABLES):
         _copy_customers(conn, ctx, ids)
         conn.execute(query(_SQL, "create_links"))
-        binary_copy.write(
+        binary_copy.write_columns(
             conn,
             ("pg_temp", "identity_links"),
             {
@@ -164,7 +163,7 @@ def new_ids(n: int, *, at: datetime) -> NDArray[np.bytes_]:
 def _copy_customers(conn: Connection, ctx: RunContext, ids: NDArray[np.bytes_]) -> None:
     n = len(ids)
     born = (ctx.as_of - _POSTGRES_EPOCH).total_seconds()
-    binary_copy.write(
+    binary_copy.write_columns(
         conn,
         ("identity", "customers"),
         {
@@ -201,7 +200,7 @@ def _copy_clusters(
     }
     # Binary rows of one width have no room for NULL: what stewards alone hold goes separately.
     for rows, chosen in ((by_age[known], columns | weakest), (by_age[~known], columns)):
-        binary_copy.write(
+        binary_copy.write_columns(
             conn,
             ("identity", "customer_clusters"),
             {name: values[rows] for name, values in chosen.items()},

@@ -17,8 +17,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sqlalchemy import Connection
 
+from db import binary_copy
 from db.queries import load, query
-from identity import binary_copy
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -134,7 +134,7 @@ def read_graph(
     ``known`` already, the profiles in scope and, through the temporary table of own nodes,
     their records and the steward decisions.
     """
-    profiles = binary_copy.read(conn, load(_SQL)["select_profiles"], _PROFILE, **poverty)
+    profiles = binary_copy.read_parts(conn, load(_SQL)["select_profiles"], _PROFILE, **poverty)
     own = _own_nodes(conn, profiles["profile"][profiles["is_poor"] > 0])
     words = _judgements(conn, own)
     if known is not None:
@@ -180,7 +180,7 @@ def is_joining(pairs: Pairs, *, merge_flagged: bool) -> NDArray[np.bool_]:
 
 def _own_nodes(conn: Connection, poor: Ints) -> OwnNodes:
     conn.execute(query(_SQL, "create_poor_profiles"))
-    binary_copy.write(conn, ("pg_temp", "identity_poor_profiles"), {"profile_id": poor})
+    binary_copy.write_columns(conn, ("pg_temp", "identity_poor_profiles"), {"profile_id": poor})
     conn.execute(query(_SQL, "create_own_nodes"))
     rows = conn.execute(query(_SQL, "select_own_nodes")).all()
     last_profile = conn.execute(query(_SQL, "last_profile_id")).scalar_one()
@@ -228,7 +228,7 @@ def _columns(pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
 
 def read_pairs(conn: Connection, file: str, name: str, *, base: int, **values: object) -> Pairs:
     """The pairs that a query gives in the packed form that ``graph.sql`` describes."""
-    columns = binary_copy.read(conn, load(file)[name], _PAIR, base=base, **values)
+    columns = binary_copy.read_parts(conn, load(file)[name], _PAIR, base=base, **values)
     return _unpacked(columns["ends"], columns["probability"], base)
 
 
@@ -249,7 +249,7 @@ def _all_pairs(conn: Connection, base: int) -> tuple[Pairs, Iterator[Pairs]]:
     joining, parting = [Pairs.none()], []
     for at in range(0, blocks, _BLOCKS_AT_ONCE):
         first, behind = f"({at},0)", f"({at + _BLOCKS_AT_ONCE},0)"
-        columns = binary_copy.read(
+        columns = binary_copy.read_parts(
             conn, load(_SQL)["select_pairs"], _PAIR, base=base, first=first, behind=behind
         )
         joins = columns["ends"] > 0

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from db import binary_copy
 from db.queries import load, query
-from identity import binary_copy, first_load, scope
+from identity import first_load, scope
 from identity.graph import Ints, read_graph
 from identity.partition import Partition, partition
 from mdm.errors import MdmError
@@ -164,7 +165,7 @@ def _rescored(conn: Connection) -> Ints | None:
     """The profiles whose scored pairs changed since the last resolution; None where any may."""
     if not conn.execute(query(_GRAPH, "has_seen_all_pairs")).scalar_one():
         return None
-    columns = binary_copy.read(conn, load(_GRAPH)["rescored"], (("profile", "i8"),))
+    columns = binary_copy.read_parts(conn, load(_GRAPH)["rescored"], (("profile", "i8"),))
     return columns["profile"]
 
 
@@ -230,7 +231,7 @@ def _poor_profile_rules(ctx: RunContext) -> dict[str, Any]:
 def _load(conn: Connection, clusters: Partition) -> None:
     conn.execute(query(_SQL, "create_clustered"))
     conn.execute(query(_SQL, "create_cluster_links"))
-    binary_copy.write(
+    binary_copy.write_columns(
         conn,
         ("pg_temp", "identity_clustered"),
         {
@@ -240,7 +241,7 @@ def _load(conn: Connection, clusters: Partition) -> None:
             "held_by": clusters.held_by,
         },
     )
-    binary_copy.write(
+    binary_copy.write_columns(
         conn,
         ("pg_temp", "identity_cluster_links"),
         {

@@ -12,8 +12,8 @@ import itertools
 import numpy as np
 from sqlalchemy import Connection
 
+from db import binary_copy
 from db.queries import load, query
-from identity import binary_copy
 from identity.graph import Ints, Pairs, components, is_joining, read_pairs
 
 _SQL = "identity/scope.sql"
@@ -46,7 +46,7 @@ def look_at_touched(
         {"change_seq": change_seq, "decision_id": decision_id},
     )
     conn.execute(query(_SQL, "add_touched_customers"))
-    chains = binary_copy.read(conn, load(_SQL)["select_chains"], _CHAINED)
+    chains = binary_copy.read_parts(conn, load(_SQL)["select_chains"], _CHAINED)
     base = conn.execute(query("identity/graph.sql", "last_profile_id")).scalar_one() + 1
     is_found = np.zeros(base, dtype=bool)
     met: list[Pairs] = []
@@ -64,7 +64,7 @@ def look_at_touched(
         reached = is_new.nonzero()[0]
         if not len(reached):
             break
-        binary_copy.write(
+        binary_copy.write_columns(
             conn,
             ("pg_temp", "identity_scope"),
             {"profile_id": reached, "step": np.full(len(reached), step, dtype=np.int32)},
@@ -84,7 +84,7 @@ def look_at_touched(
 
 
 def _profiles(conn: Connection, name: str, **values: object) -> Ints:
-    columns = binary_copy.read(conn, load(_SQL)[name], (("profile", "i8"),), **values)
+    columns = binary_copy.read_parts(conn, load(_SQL)[name], (("profile", "i8"),), **values)
     return columns["profile"]
 
 
@@ -94,7 +94,7 @@ def _load_same_groups(conn: Connection) -> None:
     links = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     records, at = np.unique(links, return_inverse=True)
     at = at.reshape(-1, 2)
-    binary_copy.write(
+    binary_copy.write_columns(
         conn,
         ("pg_temp", "identity_same_groups"),
         {

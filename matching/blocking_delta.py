@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 from sqlalchemy import Connection
 
+from db import binary_copy
 from db.queries import query
-from matching import binary_copy, key_store
 from matching import blocking_tables as tables
+from matching import key_store
 from matching.blocking_keys import GONE_PROFILES, NEW_PROFILES, STIRRED_PROFILES
 from matching.blocking_plan import Plan
 from matching.blocks import PairsByRule

@@ -11,9 +11,8 @@ from typing import IO, Final
 import numpy as np
 from sqlalchemy import Connection, text
 
-from db import bulk
+from db import binary_copy, bulk
 from db.queries import load, query
-from matching import binary_copy
 from matching.blocking_keys import ALL_PROFILES, key_query
 from matching.blocking_plan import NEEDS, Plan
 from matching.blocks import Blocks, PairsByRule, pairs_within
@@ -67,8 +66,8 @@ def read_keys(
 ) -> tuple[Ints, Ints]:
     """The keys that the query of a rule gives, and the profiles that have them; in no order."""
     select = load(SQL)["select_keys"].replace("{rule}", key_query(conn, config, *rule, of=of))
-    ((keys, profile_ids),) = binary_copy.arrays(conn, select, 2)
-    return keys, profile_ids
+    columns = binary_copy.read_parts(conn, select, (("key", "i8"), ("profile", "i8")))
+    return columns["key"], columns["profile"]
 
 
 def refine(conn: Connection, entries: Mapping[int, Keys]) -> dict[int, Keys]:
@@ -89,7 +88,7 @@ def refine(conn: Connection, entries: Mapping[int, Keys]) -> dict[int, Keys]:
         binary_copy.write(conn, _OVERSIZED, fields, len(one))
     conn.execute(query(SQL, "analyse_oversized_keys"))
     kinds = (("key", "i8"), ("profile_id", "i8"), ("rule_id", "i2"))
-    rows = binary_copy.read(conn, load(SQL)["select_refined_keys"], kinds)
+    rows = binary_copy.read_rows(conn, load(SQL)["select_refined_keys"], kinds)
     conn.execute(query(SQL, "drop_oversized_keys"))
     keys, profile_ids = rows["key"].astype(np.int64), rows["profile_id"].astype(np.int64)
     refined = {}

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from db import binary_copy
 from db.queries import load, query
-from matching import binary_copy
 from matching.closure import components
 from matching.engine import CLOSURE_RULE
 from matching.keys import Ints
@@ -110,7 +110,7 @@ def _pairs_of(conn: Connection, profile_ids: Ints) -> tuple[Pairs, NDArray[np.bo
     and which of them are the former."""
     conn.execute(query(SQL, "empty_walked_profiles"))
     binary_copy.write(conn, _WALKED, [("profile_id", "i8", profile_ids)], len(profile_ids))
-    rows = binary_copy.read(conn, load(SQL)["select_pairs_of_walked"], _KINDS)
+    rows = binary_copy.read_rows(conn, load(SQL)["select_pairs_of_walked"], _KINDS)
     return pairs_of(rows), rows["is_own"]
 
 

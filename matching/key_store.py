@@ -10,17 +10,15 @@ Wire formats: PostgreSQL documentation, COPY "Binary Format"; PostgreSQL sources
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection
 
-from db import bulk
+from db import binary_copy, bulk
+from db.binary_copy import HEADER, TRAILER
 from db.queries import load, query
-from matching import binary_copy
-from matching.binary_copy import HEADER, TRAILER
 from matching.keys import Ints, Keys, Sought
 
 _SQL = "matching/key_store.sql"
@@ -30,8 +28,6 @@ _COLUMNS = (
     "keys", "profile_ids",
 )  # fmt: skip
 _PART = 4_000_000  # entries: 32 MiB an array, far below what a row may hold
-_ROW = struct.Struct(">h ih i? iq ii ii ih")
-_LENGTH = struct.Struct(">i")
 _BUCKETS = ("staging", "blocking_key_buckets")
 _BUCKET_COLUMNS = ("rule_id", "bucket", "entries")
 _READ_WHOLE = 1 << 16  # entries: to read as many costs less than to look for some of them
@@ -139,26 +135,16 @@ def _sought(conn: Connection, rule_id: int, bits: int) -> Sought:
 def _entries(conn: Connection, name: str, **values: object) -> Keys:
     """The entries that a query gives, in the order of its rows."""
     select = _filled(conn, name, **values)
-    pieces = [entries for (entries,) in binary_copy.arrays(conn, select, 1)]
-    table = np.concatenate([*pieces, np.empty(0, dtype=np.int64)]).reshape(-1, 2)
+    table = binary_copy.read_parts(conn, select, (("entry", "i8"),))["entry"].reshape(-1, 2)
     return Keys(table[:, 0].copy(), table[:, 1].copy())
 
 
 def _write_row(conn: Connection, values: tuple[int, bool, int, int, int, int], piece: Keys) -> None:
     rule_id, refined, change_seq, part, entries_n, bits = values
-    sink = io.BytesIO()
-    sink.write(HEADER)
-    sink.write(
-        _ROW.pack(
-            len(_COLUMNS), 2, rule_id, 1, refined, 8, change_seq, 4, part, 4, entries_n, 2, bits
-        )
-    )
-    for column in (piece.keys, piece.profile_ids):
-        sink.write(_LENGTH.pack(8 * len(column)))
-        sink.write(column.astype(">i8").data)
-    sink.write(TRAILER)
-    sink.seek(0)
-    bulk.copy_in(conn, _TABLE, _COLUMNS, sink, options="FORMAT binary")
+    numbers = ((rule_id, 2), (refined, 1), (change_seq, 8), (part, 4), (entries_n, 4), (bits, 2))
+    row = [number.to_bytes(size) for number, size in numbers]
+    row += [column.astype(">i8").tobytes() for column in (piece.keys, piece.profile_ids)]
+    binary_copy.write_values(conn, _TABLE, _COLUMNS, [row])
 
 
 def _bucket_rows(rule_id: int, buckets: Ints, starts: Ints, entries: Keys) -> io.BytesIO:
@@ -183,8 +169,13 @@ def _rows(
 ) -> Iterator[tuple[int, int, int, Ints, Ints]]:
     """Change number, number of entries, bits, keys and profile ids of each stored row."""
     select = _filled(conn, "select_keys", rule_id=rule_id, refined=refined)
-    for one, two, three, keys, profile_ids in binary_copy.arrays(conn, select, 5):
-        yield int(one[0]), int(two[0]), int(three[0]), keys, profile_ids
+    for *numbers, keys, profile_ids in binary_copy.read_values(conn, select, 5):
+        change_seq, entries_n, bits = map(int.from_bytes, numbers)
+        yield change_seq, entries_n, bits, _numbers(keys), _numbers(profile_ids)
+
+
+def _numbers(wire: memoryview) -> Ints:
+    return np.frombuffer(wire, dtype=">i8").astype(np.int64)
 
 
 def _filled(conn: Connection, name: str, **values: object) -> str:

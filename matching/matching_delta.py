@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from db import binary_copy
 from db.queries import load, query
-from matching import binary_copy, engine, groups, model_store, pair_copy
+from matching import engine, groups, model_store, pair_copy
 from matching.closure import closure_pairs
 from matching.groups import Groups, Pairs, distinct, places
 from matching.keys import Ints
@@ -53,12 +54,12 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
     conn.execute(query(SQL, "create_changed_pairs"), {"behind": behind})
     conn.execute(query(SQL, "create_wanted_profiles"), {"behind": behind})
     copied = copied_profiles(conn, "select_wanted_profiles")
-    rows = binary_copy.read(conn, load(SQL)["select_changed_candidates"], _CANDIDATE)
+    rows = binary_copy.read_rows(conn, load(SQL)["select_changed_candidates"], _CANDIDATE)
     judge = judge_of(ctx.config)
     with ctx.progress("matching", 3, "steps") as bar, ThreadPoolExecutor(1) as database:
         # The old scores go while the new ones are made.
         dropping = database.submit(
-            binary_copy.read, conn, load(SQL)["drop_changed_pairs"], _DROPPED
+            binary_copy.read_rows, conn, load(SQL)["drop_changed_pairs"], _DROPPED
         )
         profiles = encoded(copied, ctx.config)
         if not model_store.knows(model, profiles):
@@ -209,7 +210,7 @@ def _tell(
     Between profiles that nothing ties together a rejected pair says nothing, be it there or not. A
     steward may tie groups, and then it may.
     """
-    judged = binary_copy.read(conn, load(SQL)["select_same_profiles"], _ID)["profile_id"]
+    judged = binary_copy.read_rows(conn, load(SQL)["select_same_profiles"], _ID)["profile_id"]
     has_same = np.zeros(len(walked.ids) + 1, dtype=bool)
     has_same[walked.group_of(judged.astype(np.int64))] = True
     has_same[-1] = False  # where what is in no group looks it up

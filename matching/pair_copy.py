@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from db import bulk
-from matching import binary_copy
+from db import binary_copy, bulk
 from matching.engine import DECISIONS, ScoredPairs
 
 _TABLE = ("staging", "identity_match_candidates")

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from sqlalchemy import Connection
 
-from db import bulk
+from db import binary_copy, bulk
 from db.queries import load, query
-from matching import engine, packed_copy
+from matching import engine
 from matching.blocks import Rules
 from matching.keys import Ints
 from matching.profiles import Profiles
@@ -76,9 +76,10 @@ def read_candidates(conn: Connection, profiles: Profiles) -> Candidates:
 
 def _read_pairs(conn: Connection) -> tuple[Ints, Ints, Rules]:
     base = int(conn.execute(query(SQL, "last_profile_id")).scalar_one()) + 1
-    ends, rules = packed_copy.read(conn, load(SQL)["select_candidates"], ("i8", "i2"), base=base)
-    left, right = np.divmod(ends, base)
-    return left, right, rules
+    kinds = (("ends", "i8"), ("rule", "i2"))
+    columns = binary_copy.read_parts(conn, load(SQL)["select_candidates"], kinds, base=base)
+    left, right = np.divmod(columns["ends"], base)
+    return left, right, columns["rule"]
 
 
 def placed(profiles: Profiles, left: Ints, right: Ints, rules: Rules) -> Candidates:

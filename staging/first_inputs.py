@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, CursorResult
 
-from db import bulk
+from db import binary_copy, bulk
 from db.first_load import first_load
 from db.queries import load, query
 from mdm.phases import Bar, RunContext
-from staging import binary_copy, shared_values, value_keys
+from staging import shared_values, value_keys
 from staging.beside import beside
 
 SQL: Final = "staging/identity_inputs.sql"
@@ -47,7 +47,7 @@ def make(conn: Connection, ctx: RunContext, *, bar: Bar) -> tuple[int, dict[str,
         select = load("staging/value_keys.sql")["select_keys"].format(
             consumed=-1, more=f", is_deleted, {fingerprint} AS fingerprint"
         )
-        records = binary_copy.read(conn, select, _KINDS)
+        records = binary_copy.read_rows(conn, select, _KINDS)
         bar.update()
         # every record is looked at anyway: none needs to tell that its values count anew
         detail = shared_values.update(
@@ -57,7 +57,7 @@ def make(conn: Connection, ctx: RunContext, *, bar: Bar) -> tuple[int, dict[str,
         record_ids = records["record_id"][is_live].astype(np.int64)
         order = np.argsort(record_ids)
         record_ids = record_ids[order]
-        curtailed = binary_copy.read(
+        curtailed = binary_copy.read_rows(
             conn, load(SQL)["curtailed_fingerprints"].format(fingerprint=fingerprint), _CURTAILED
         )
         profiles = _shared(record_ids, records["fingerprint"][is_live][order], curtailed)
@@ -129,7 +129,7 @@ def _fill_profiles(conn: Connection, profiles: _Profiles, first_id: int, number:
             "record_id": profiles.record_ids,
             "is_curtailed": profiles.are_curtailed,
         }
-        binary_copy.write(conn, ("pg_temp", "made_profiles"), columns)
+        binary_copy.write_columns(conn, ("pg_temp", "made_profiles"), columns)
         _do(conn, "analyze_made_profiles")
         _do(conn, "join_in_order")
         for table, is_curtailed in (("records", False), ("evidence_records", True)):
@@ -146,7 +146,7 @@ def _fill_inputs(
     with first_load(conn, "staging.identity_inputs"):
         _do(conn, "open_first_inputs")
         columns = {"record_id": record_ids, "profile_id": profile_ids}
-        binary_copy.write(conn, ("pg_temp", "record_profiles"), columns)
+        binary_copy.write_columns(conn, ("pg_temp", "record_profiles"), columns)
         _do(conn, "join_in_order")
         _do(conn, "add_first_inputs")
         _do(conn, "join_as_planned")

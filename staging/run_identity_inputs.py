@@ -11,10 +11,10 @@ from typing import Any
 from psycopg2 import sql
 from sqlalchemy import Connection, CursorResult
 
-from db import bulk
+from db import binary_copy, bulk
 from db.queries import load, query
 from mdm.phases import Bar, PhaseReport, RunContext
-from staging import binary_copy, first_inputs, shared_values, value_keys
+from staging import first_inputs, shared_values, value_keys
 from staging.first_inputs import SQL
 
 _EVIDENCE = bulk.identifier("staging", "evidence_records")
@@ -62,7 +62,7 @@ def _follow(
     detail = shared_values.update(
         conn,
         ctx,
-        binary_copy.read(conn, select, value_keys.KINDS),
+        binary_copy.read_rows(conn, select, value_keys.KINDS),
         is_whole=consumed is None,
         change_seq=number,
         has_feed=True,

@@ -15,13 +15,12 @@ import numpy as np
 import orjson
 from sqlalchemy import Connection, CursorResult
 
-from db import bulk
+from db import binary_copy, bulk
 from db.first_load import first_load
 from db.queries import load, query
 from mdm.config import Source
 from mdm.errors import ConfigError
 from mdm.phases import PhaseReport, RunContext
-from staging import binary_copy
 from staging.batches import Target, stage_current_rows
 from staging.beside import beside
 from staging.mapping import FieldMapping
@@ -160,7 +159,7 @@ def _open_source(conn: Connection, source: Source) -> None:
 
 def _repeated_records(conn: Connection) -> list[int]:
     """Hashes of the records that may have several rows in raw."""
-    rows = binary_copy.read(conn, load(_FILE)["select_record_hashes"], (("key", "i8"),))
+    rows = binary_copy.read_rows(conn, load(_FILE)["select_record_hashes"], (("key", "i8"),))
     keys = np.sort(rows["key"].astype(np.int64))
     repeated: list[int] = np.unique(keys[1:][keys[1:] == keys[:-1]]).tolist()
     return repeated

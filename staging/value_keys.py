@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from db import binary_copy
 from db.queries import load, query
-from staging import binary_copy
 
 Ints = NDArray[np.integer[Any]]
 
