@@ -9,7 +9,7 @@ it. Golden records keep it. A steward confirms or lifts an entry by a row in
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,6 @@ from staging import value_keys
 from staging.value_keys import Entries, Ints, Stored
 
 _FILE = "staging/shared_values.sql"
-SHAREABLE: Final = ("email", "phone", "address", "tax_id", "customer_number")
-"""What the register may hold."""
 Verdict = Literal["CONFIRM", "LIFT", "UNDO"]
 
 

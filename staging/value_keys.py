@@ -26,17 +26,10 @@ _COLUMNS = ("change_seq", "part", "entries_n", "keys", "record_ids", "names")
 _PART = 4_000_000  # entries: 32 MiB an array, far below what a row may hold
 _MOST_ROWS = 20
 
-KINDS: Final = (
-    ("record_id", "i8"),
-    ("names", "i8"),
-    ("email", "i4"),
-    ("phone", "i4"),
-    ("address", "i4"),
-    ("tax_id", "i4"),
-    ("customer_number", "i4"),
-)
+SHAREABLE: Final = ("email", "phone", "address", "tax_id", "customer_number")
+"""What the register of shared values may hold."""
+KINDS: Final = (("record_id", "i8"), ("names", "i8"), *((name, "i4") for name in SHAREABLE))
 """The columns of ``select_keys``."""
-_ATTRIBUTES = tuple(name for name, _ in KINDS[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ class Entries:
     @classmethod
     def of(cls, records: NDArray[Any]) -> Self:
         """The values of ``records``, rows of ``select_keys``, in the order of their keys."""
-        keys = np.concatenate([records[name].astype(np.int32) for name in _ATTRIBUTES])
+        keys = np.concatenate([records[name].astype(np.int32) for name in SHAREABLE])
         at = np.flatnonzero(keys)
         at = at[np.argsort(keys[at])]
         holders = at % max(len(records), 1)

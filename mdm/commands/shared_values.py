@@ -18,7 +18,8 @@ from mdm.pipeline import Pipeline
 from mdm.progress import bars
 from mdm.summary import summary
 from staging import shared_values
-from staging.shared_values import SHAREABLE, Verdict
+from staging.shared_values import Verdict
+from staging.value_keys import SHAREABLE
 
 _STATES = ("FOUND", "CONFIRMED", "LIFTED", "GONE")
 
