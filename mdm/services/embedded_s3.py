@@ -1,14 +1,16 @@
 """A real S3 server under MDM_HOME: `rclone serve s3` over the folder MDM_HOME/lake.
 
+Between the two is rclone's `hasher`, which remembers the MD5 of each file by its size and time.
+
 What it does and does not do, as the tests in `tests/services/test_embedded_s3.py` pin down:
 
 - A bucket is a folder, an object a file: `lake/BUCKET/sales/dt=2026-11-19/hr=03/x.jsonl`. A file
   put into the folder by hand is an object two seconds later.
 - A put is atomic, also in parts: the old object or the new one, never half of one. It is not
   flushed to disk, so a power cut (not a killed server) can lose objects of the last seconds.
-- ETag is the MD5 of the content, so listing reads objects it has not listed within two seconds,
-  at some 500 MB/s: list by prefix. After an upload in parts the put's own answer shows the usual
-  `md5-of-md5s-N`, a listing the plain MD5. Take the ETag from listings.
+- ETag is the MD5 of the content. It is made while an object is put; a file put into the folder by
+  hand is read once, by the first listing that meets it. After an upload in parts the put's own
+  answer shows the usual `md5-of-md5s-N`, a listing the plain MD5. Take the ETag from listings.
 - `last_modified` has milliseconds in listings and whole seconds in `stat_object`.
 - Listing is in key order, with prefix, start_after and pages of 1,000; the delimiter is `/`.
 - Error answers carry the type `text/xml`, so for some calls the MinIO SDK raises
@@ -246,9 +248,14 @@ def _spawn(home: Path, secrets: Credentials, port: int) -> int:
         "--dir-cache-time=2s",
         "--poll-interval=0",
         "--etag-hash=MD5",
+        # Without it every listing reads the whole lake.
+        "--hasher-hashes=md5",
+        "--hasher-max-age=off",
+        f"--cache-dir={home / 's3' / 'cache'}",
         f"--log-file={log_file(home)}",
         "--log-level=NOTICE",
-        str(lake(home)),
+        f"--hasher-remote={lake(home)}",
+        ":hasher:",
     ]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE")}
     script = '"$@" </dev/null >/dev/null 2>&1 & echo $!'

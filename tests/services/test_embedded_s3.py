@@ -172,6 +172,27 @@ def test_a_file_put_into_the_folder_by_hand_is_an_object_soon(
     assert listed(s3, bucket) == ["drop/one.jsonl", "drop/two.jsonl"]
 
 
+def test_a_listing_reads_no_file_twice(lake: tuple[Minio, str], shared: Path) -> None:
+    s3, bucket = lake
+    put(s3, bucket, "kept.jsonl", b"1\n")
+    file = embedded_s3.lake(shared) / bucket / "kept.jsonl"
+
+    def etag_after(content: bytes, modified_ns: int) -> str | None:
+        file.write_bytes(content)
+        os.utime(file, ns=(modified_ns, modified_ns))
+        time.sleep(2.2)
+        return next(iter(s3.list_objects(bucket))).etag
+
+    def etag_of(content: bytes) -> str:
+        return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+    first = file.stat().st_mtime_ns
+    # What has the size and the time of before is taken for what was read: nobody looks inside.
+    assert etag_after(b"2\n", first) == etag_of(b"1\n")
+    assert etag_after(b"2\n", first + 10**6) == etag_of(b"2\n")
+    assert etag_after(b"12\n", first + 10**6) == etag_of(b"12\n")
+
+
 def test_what_is_absent_is_told_by_one_of_two_errors(lake: tuple[Minio, str]) -> None:
     s3, bucket = lake
     with pytest.raises(S3Error) as missing:
