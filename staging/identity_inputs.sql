@@ -36,23 +36,28 @@ substring(sha256(convert_to(CAST(ROW(
 ) AS text), 'UTF8')) FOR 16)
 
 -- name: find_changed_records
--- Temporary: one row per record that changed after a number: its input and the fingerprint of its
--- profile (null for a tombstone).
+-- Temporary: one row per record that changed after a number: its input, the fingerprint of its profile
+-- (null for a tombstone) and the profile that has it already, if one does.
 DROP TABLE IF EXISTS pg_temp.changed_records;
 CREATE TEMPORARY TABLE changed_records ON COMMIT DROP AS
-SELECT record_id, source, source_record_id, event_at, is_deleted, change_seq,
-       CASE WHEN NOT is_deleted THEN CAST(encode({fingerprint}, 'hex') AS uuid) END AS fingerprint
-FROM staging.evidence_records
-WHERE change_seq > %s
+SELECT changed.*, known.profile_id
+FROM (SELECT record_id, source, source_record_id, event_at, change_seq,
+             CASE WHEN NOT is_deleted THEN CAST(encode({fingerprint}, 'hex') AS uuid) END
+                 AS fingerprint
+      FROM staging.evidence_records
+      WHERE change_seq > %s) AS changed
+LEFT JOIN staging.profiles AS known USING (fingerprint)
 
--- name: find_left_profiles
--- Temporary: the profiles that changed records had until now (one row per profile).
-ANALYZE pg_temp.changed_records (record_id, is_deleted);
+-- name: find_touched_profiles
+-- Temporary: the profiles that changed records had until now, and those of before that they have now.
+ANALYZE pg_temp.changed_records (record_id, fingerprint, profile_id);
 DROP TABLE IF EXISTS pg_temp.touched_profiles;
 CREATE TEMPORARY TABLE touched_profiles ON COMMIT DROP AS
-SELECT DISTINCT inputs.profile_id
+SELECT inputs.profile_id
 FROM staging.identity_inputs AS inputs
 JOIN pg_temp.changed_records USING (record_id)
+UNION
+SELECT profile_id FROM pg_temp.changed_records WHERE profile_id IS NOT NULL
 
 -- name: find_made_profiles
 -- Temporary: the fingerprints that no profile has, each with an id, one of its records and how many it
@@ -64,10 +69,8 @@ SELECT nextval(pg_get_serial_sequence('staging.profiles', 'profile_id')) AS prof
        found.record_id, true AS is_curtailed
 FROM (
     SELECT fingerprint, min(record_id) AS record_id, count(*) AS record_n
-    FROM pg_temp.changed_records AS changed
-    WHERE NOT is_deleted
-      AND NOT EXISTS (SELECT FROM staging.profiles AS known
-                      WHERE known.fingerprint = changed.fingerprint)
+    FROM pg_temp.changed_records
+    WHERE fingerprint IS NOT NULL AND profile_id IS NULL
     GROUP BY fingerprint
     ORDER BY record_id
 ) AS found;
@@ -145,10 +148,11 @@ JOIN staging.records AS records USING (record_id)
 -- Each changed record's input shows its present profile; that of a tombstone goes.
 MERGE INTO staging.identity_inputs AS inputs
 USING (
-    SELECT changed.record_id, changed.source, changed.source_record_id, profiles.profile_id,
+    SELECT changed.record_id, changed.source, changed.source_record_id,
+           coalesce(changed.profile_id, made.profile_id) AS profile_id,
            changed.event_at, changed.change_seq
     FROM pg_temp.changed_records AS changed
-    LEFT JOIN staging.profiles AS profiles USING (fingerprint)
+    LEFT JOIN pg_temp.made_profiles AS made USING (fingerprint)
 ) AS present
 ON inputs.record_id = present.record_id
 WHEN MATCHED AND present.profile_id IS NULL THEN DELETE
@@ -167,19 +171,12 @@ DELETE FROM staging.identity_inputs AS inputs
 WHERE NOT EXISTS (SELECT FROM staging.live_records AS records
                   WHERE records.record_id = inputs.record_id)
 
--- name: touch_present_profiles
--- The profiles that changed records have now belong to the touched ones too.
-INSERT INTO pg_temp.touched_profiles (profile_id)
-SELECT DISTINCT inputs.profile_id
-FROM staging.identity_inputs AS inputs
-JOIN pg_temp.changed_records USING (record_id)
-
 -- name: touch_all_profiles
 -- With --full: every profile is looked at.
 INSERT INTO pg_temp.touched_profiles (profile_id) SELECT profile_id FROM staging.profiles
 
 -- name: recount_profiles
--- How many records each touched profile has.
+-- How many records each touched profile has; those just made know it.
 ANALYZE pg_temp.touched_profiles;
 UPDATE staging.profiles AS profiles
 SET record_n = counted.record_n
