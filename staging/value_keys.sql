@@ -6,14 +6,11 @@
 -- as a tombstone has nothing. Behind them comes what else the caller wants of a record.
 SELECT record_id,
        coalesce(hashtextextended(
-           coalesce(least(left(std_given_name, 1), left(std_family_name, 1))
-                    || greatest(left(std_given_name, 1), left(std_family_name, 1)),
-                    left(std_organisation, 3)), 0), 0) AS names,
+           staging.initials(std_given_name, std_family_name, std_organisation), 0), 0) AS names,
        coalesce(staging.value_key('email', std_email), 0) AS email,
        coalesce(staging.value_key('phone', std_phone), 0) AS phone,
-       coalesce(staging.value_key('address',
-                                  std_street || ', ' || coalesce(std_postcode, std_city, '')), 0)
-           AS address,
+       coalesce(staging.value_key(
+           'address', staging.shareable_address(std_street, std_postcode, std_city)), 0) AS address,
        coalesce(staging.value_key('tax_id', std_tax_id), 0) AS tax_id,
        coalesce(staging.value_key('customer_number', std_customer_number), 0) AS customer_number
        {more}
