@@ -6,7 +6,8 @@ where they change, one step of all of them at a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -21,28 +22,37 @@ from matching.keys import Ints
 from matching.pair_tables import SQL
 
 _WALKED = ("pg_temp", "walked_profiles")
-_PAIR = (
+_KINDS = (
     ("profile_id_l", "i8"),
     ("profile_id_r", "i8"),
     ("rule_id", "i2"),
     ("match_weight", "f4"),
-    ("proposes", "?"),
+    ("decision", "i2"),
+    ("is_own", "?"),
 )
-_KINDS = (*_PAIR, ("is_own", "?"))
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Scored pairs by profile id, the smaller left; ``proposes``: the pair is not rejected."""
+    """Scored pairs by profile id, the smaller left; ``decision`` indexes DECISIONS."""
 
     left: Ints
     right: Ints
     rule: NDArray[np.int16]
     weight: NDArray[np.float32]
-    proposes: NDArray[np.bool_]
+    decision: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.left)
+
+    @property
+    def proposes(self) -> NDArray[np.bool_]:
+        """Which of them are not rejected."""
+        return self.decision > 0
+
+    def joins(self, *, merge_flagged: bool) -> NDArray[np.bool_]:
+        """Which of them can make their ends one customer: of no others does identity make ties."""
+        return self.decision > (0 if merge_flagged else 1)
 
     @property
     def ties(self) -> NDArray[np.bool_]:
@@ -57,7 +67,14 @@ class Pairs:
             self.right[chosen],
             self.rule[chosen],
             self.weight[chosen],
-            self.proposes[chosen],
+            self.decision[chosen],
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Pairs]) -> Pairs:
+        """The pairs of all parts, of which there is at least one."""
+        return cls(
+            *(np.concatenate([getattr(one, each.name) for one in parts]) for each in fields(cls))
         )
 
 
@@ -77,6 +94,15 @@ class Groups:
         place, found = places(self.ids, profile_ids)
         group = np.append(self.label, -1)[place]
         return np.where(found, group, -1)
+
+    def by_id(self, inner: Pairs) -> Pairs:
+        """Some of the inner pairs by profile id."""
+        return replace(inner, left=self.ids[inner.left], right=self.ids[inner.right])
+
+    def regrouped(self, ties: Pairs) -> Groups:
+        """The same profiles in the groups that these pairs of them (by profile id) make."""
+        left, right = places(self.ids, ties.left)[0], places(self.ids, ties.right)[0]
+        return replace(self, label=components(len(self.ids), left, right))
 
 
 def walked(conn: Connection, seeds: Ints, unwritten: Pairs) -> Groups:
@@ -114,18 +140,6 @@ def _pairs_of(conn: Connection, profile_ids: Ints) -> tuple[Pairs, NDArray[np.bo
     return pairs_of(rows), rows["is_own"]
 
 
-def closing_pairs(left: Ints, right: Ints) -> Pairs:
-    """Pairs that close a group, their score not known here."""
-    size = len(left)
-    return Pairs(
-        left,
-        right,
-        np.full(size, CLOSURE_RULE, dtype=np.int16),
-        np.zeros(size, dtype=np.float32),
-        np.zeros(size, dtype=bool),
-    )
-
-
 def pairs_of(rows: NDArray[Any]) -> Pairs:
     """Pairs from rows as COPY gives them; without a weight where it was not asked for."""
     weight = rows["match_weight"] if "match_weight" in (rows.dtype.names or ()) else None
@@ -134,7 +148,7 @@ def pairs_of(rows: NDArray[Any]) -> Pairs:
         rows["profile_id_r"].astype(np.int64),
         rows["rule_id"].astype(np.int16),
         np.zeros(len(rows), dtype=np.float32) if weight is None else weight.astype(np.float32),
-        rows["proposes"],
+        rows["decision"].astype(np.int8),
     )
 
 
@@ -144,14 +158,8 @@ def _whole(ids: Ints, found: list[Pairs]) -> Groups:
     for pairs in found:
         left, has_left = places(ids, pairs.left)
         right, has_right = places(ids, pairs.right)
-        inside = Pairs(left, right, pairs.rule, pairs.weight, pairs.proposes)
-        parts.append(inside.where(has_left & has_right))
-    inner = Pairs(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("left", "right", "rule", "weight", "proposes")
-        )
-    )
+        parts.append(replace(pairs, left=left, right=right).where(has_left & has_right))
+    inner = Pairs.joined(parts)
     label = components(len(ids), inner.left[inner.ties], inner.right[inner.ties])
     return Groups(ids, inner, label)
 

@@ -119,7 +119,8 @@ DELETE FROM staging.identity_match_candidates AS p
 USING pg_temp.changed_pairs AS c
 WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r AND NOT c.is_new
   AND (c.rule_id > 0 OR p.rule_id > 0)
-RETURNING p.profile_id_l, p.profile_id_r, p.rule_id, p.decision <> 'REJECT' AS proposes
+RETURNING p.profile_id_l, p.profile_id_r, p.rule_id,
+          CAST(CASE p.decision WHEN 'REJECT' THEN 0 WHEN 'FLAG_REVIEW' THEN 1 ELSE 2 END AS smallint)
 
 -- name: select_retired
 -- The profiles that were retired behind one change number.
@@ -131,16 +132,17 @@ TRUNCATE pg_temp.walked_profiles;
 
 -- name: select_pairs_of_walked
 -- For COPY: all scored pairs of which a walked profile is the left side (is_own), and of those of
--- which it is the right side what ties a group.
-SELECT p.*
+-- which it is the right side what ties a group. The decision as its place in the engine's DECISIONS.
+SELECT p.profile_id_l, p.profile_id_r, p.rule_id, p.match_weight,
+       CAST(CASE p.decision WHEN 'REJECT' THEN 0 WHEN 'FLAG_REVIEW' THEN 1 ELSE 2 END AS smallint),
+       p.is_own
 FROM (SELECT s.profile_id FROM pg_temp.walked_profiles AS s ORDER BY s.profile_id) AS walked
 CROSS JOIN LATERAL (
-    SELECT l.profile_id_l, l.profile_id_r, l.rule_id, l.match_weight,
-           l.decision <> 'REJECT' AS proposes, true AS is_own
+    SELECT l.profile_id_l, l.profile_id_r, l.rule_id, l.match_weight, l.decision, true AS is_own
     FROM staging.identity_match_candidates AS l
     WHERE l.profile_id_l = walked.profile_id
     UNION ALL
-    SELECT r.profile_id_l, r.profile_id_r, r.rule_id, r.match_weight, true, false
+    SELECT r.profile_id_l, r.profile_id_r, r.rule_id, r.match_weight, r.decision, false
     FROM staging.identity_match_candidates AS r
     WHERE r.profile_id_r = walked.profile_id AND r.decision <> 'REJECT' AND r.rule_id <> 0
     OFFSET 0  -- keeps it a search per profile, whatever the planner believes of the temporary table

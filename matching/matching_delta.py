@@ -36,7 +36,7 @@ _WANTED = ("pg_temp", "wanted_profiles")
 _CLOSING = ("pg_temp", "closing_pairs")
 _RESCORED = ("staging", "rescored_profiles")
 _CANDIDATE = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"), ("is_new", "?"))
-_DROPPED = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"), ("proposes", "?"))
+_DROPPED = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"), ("decision", "i2"))
 _ID = (("profile_id", "i8"),)
 
 
@@ -85,8 +85,8 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
         opened, closed = _closing(walked, engine.raw_bits(judge.review, model))
         writing.result()
         bar.update()
-        closing = _close(conn, ctx, model, model_id, opened, closed)
-        _tell(conn, ctx.run_id, change, walked, opened, closed)
+        closing, closed = _close(conn, ctx, model, model_id, opened, closed)
+        _tell(conn, ctx, change, walked, opened, closed)
         conn.execute(query(SQL, "drop_temporary"))
         bar.update()
     every = [scored] if closing is None else [scored, closing]
@@ -113,7 +113,7 @@ def _by_id(scored: engine.ScoredPairs, profile_id: Ints) -> Pairs:
         np.maximum(one, other),
         scored.rule,
         scored.weight,
-        scored.decision > 0,
+        scored.decision,
     )
 
 
@@ -159,13 +159,17 @@ def _closing(walked: Groups, threshold: float) -> tuple[Pairs, Pairs]:
         threshold=threshold,
     )
     now = np.minimum(*found) * size + np.maximum(*found)
-    before = inner.left[closes] * size + inner.right[closes]
-    opened, closed = np.setdiff1d(before, now), np.setdiff1d(now, before)
-    sides = (np.divmod(keys, max(size, 1)) for keys in (opened, closed))
-    one, other = (
-        groups.closing_pairs(walked.ids[left], walked.ids[right]) for left, right in sides
+    keys = inner.left * size + inner.right
+    opened = inner.where(closes & ~np.isin(keys, now))
+    left, right = np.divmod(np.setdiff1d(now, keys[closes]), max(size, 1))
+    closed = Pairs(
+        left,
+        right,
+        np.full(len(left), engine.CLOSURE_RULE, dtype=np.int16),
+        np.zeros(len(left), dtype=np.float32),
+        np.zeros(len(left), dtype=np.int8),
     )
-    return one, other
+    return walked.by_id(opened), walked.by_id(closed)
 
 
 def _close(
@@ -175,7 +179,7 @@ def _close(
     model_id: int,
     opened: Pairs,
     closed: Pairs,
-) -> engine.ScoredPairs | None:
+) -> tuple[engine.ScoredPairs | None, Pairs]:
     """The pairs that now close groups, scored and written; those that do no more are dropped."""
     if len(opened):
         fields: list[binary_copy.Field] = [
@@ -185,7 +189,7 @@ def _close(
         binary_copy.write(conn, _CLOSING, fields, len(opened))
         conn.execute(query(SQL, "drop_closing_pairs"))
     if not len(closed):
-        return None
+        return None, closed
     wanted = _ends([closed])
     conn.execute(query(SQL, "empty_wanted_profiles"))
     binary_copy.write(conn, _WANTED, [("profile_id", "i8", wanted)], len(wanted))
@@ -194,12 +198,12 @@ def _close(
     candidates = positions(profiles, closed.left), positions(profiles, closed.right), closed.rule
     pairs = engine.judged(profiles, model, candidates, judge_of(ctx.config))
     pair_copy.write(conn, pairs, profiles.profile_id, model_id)
-    return pairs
+    return pairs, _by_id(pairs, profiles.profile_id)
 
 
 def _tell(
     conn: Connection,
-    run_id: int,
+    ctx: RunContext,
     change: _Change,
     walked: Groups,
     opened: Pairs,
@@ -207,31 +211,33 @@ def _tell(
 ) -> None:
     """Lists the profiles with other scored pairs than before, and where that may regroup customers.
 
-    Between profiles that nothing ties together a rejected pair says nothing, be it there or not. A
-    steward may tie groups, and then it may.
+    Customers are made within what joining pairs tie together. Between profiles that none ties, now
+    or before, any other pair says nothing, be it there or not: where ties went, their ends are told
+    of, and with them each piece of what they tied. A steward may tie more, and then it may.
     """
+    merge_flagged = ctx.config.identity.merge_flagged
+    inner = walked.by_id(walked.inner)
+    there = Pairs.joined([inner.where(~_are_among(inner, opened)), closed])
+    islands = walked.regrouped(there.where(there.joins(merge_flagged=merge_flagged)))
     judged = binary_copy.read_rows(conn, load(SQL)["select_same_profiles"], _ID)["profile_id"]
     has_same = np.zeros(len(walked.ids) + 1, dtype=bool)
-    has_same[walked.group_of(judged.astype(np.int64))] = True
+    has_same[islands.group_of(judged.astype(np.int64))] = True
     has_same[-1] = False  # where what is in no group looks it up
 
-    def may_meet(pairs: Pairs) -> NDArray[np.bool_]:
-        one, other = walked.group_of(pairs.left), walked.group_of(pairs.right)
-        same_group: NDArray[np.bool_] = (one >= 0) & (one == other)
-        return same_group | has_same[one] & has_same[other]
+    def may_regroup(pairs: Pairs) -> NDArray[np.bool_]:
+        one, other = islands.group_of(pairs.left), islands.group_of(pairs.right)
+        same_island: NDArray[np.bool_] = (one >= 0) & (one == other)
+        joins = pairs.joins(merge_flagged=merge_flagged)
+        return joins | same_island | has_same[one] & has_same[other]
 
     came, went = change.came, change.went
-    went_for_good = change.went_for_good & ~_are_among(went, closed)
-    changed = [
-        came.where(change.came_anew & (came.proposes | may_meet(came))),
-        went.where(went_for_good & (went.proposes | may_meet(went))),
-        opened,
-        closed.where(~_are_among(closed, went)),
-    ]
+    new = [came.where(change.came_anew), closed.where(~_are_among(closed, went))]
+    old = [went.where(change.went_for_good & ~_are_among(went, closed)), opened]
+    changed = [pairs.where(may_regroup(pairs)) for pairs in (*new, *old)]
     told = _ends([came, went, opened, closed])
     fields: list[binary_copy.Field] = [
         ("profile_id", "i8", told),
-        ("run_id", "i8", run_id),
+        ("run_id", "i8", ctx.run_id),
         ("may_regroup", "?", places(_ends(changed), told)[1]),
     ]
     conn.execute(query(SQL, "forget_rescored"))

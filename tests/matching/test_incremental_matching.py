@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from matching import model_store
+from matching import closure, model_store
 from mdm.config import Config
 
 if TYPE_CHECKING:
@@ -43,18 +43,22 @@ CROWD: list[Person] = [
     {"organisation": "z works"},
     {"organisation": "z trade"},
 ]
+LEARNT: dict[str, Any] = {"max_block_size": 5, "never_match": [["date_of_birth", "phone"]]}
 
 
-def configure(nights: Nights, **matching: object) -> None:
+def configure(nights: Nights, *, merge_flagged: bool = False, **matching: object) -> None:
     sources = {name: one.model_dump() for name, one in nights.config.sources.items()}
-    nights.config = Config.model_validate({"sources": sources, "matching": matching})
+    identity = {"merge_flagged": merge_flagged}
+    nights.config = Config.model_validate(
+        {"sources": sources, "matching": matching, "identity": identity}
+    )
 
 
 @pytest.fixture
 def learnt(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Nights:
     """A crowd from which a model was learnt for good; blocks are cut early."""
     monkeypatch.setattr(model_store, "MATURE_PROFILES", 1)
-    configure(nights, max_block_size=5, never_match=[["date_of_birth", "phone"]])
+    configure(nights, **LEARNT)
     nights.pass_by(CROWD)
     nights.block()
     nights.match()
@@ -143,7 +147,7 @@ def test_identity_is_told_of_every_profile_with_other_pairs(learnt: Nights) -> N
     assert changed <= told
     # Whom a pair ties to the newcomer may be regrouped by it.
     tied = learnt.rows(
-        "SELECT r.may_regroup, count(*) FILTER (WHERE p.decision <> 'REJECT')"
+        "SELECT r.may_regroup, count(*) FILTER (WHERE p.decision = 'AUTO_MERGE')"
         " FROM staging.rescored_profiles AS r"
         " JOIN staging.identity_match_candidates AS p"
         "   ON r.profile_id IN (p.profile_id_l, p.profile_id_r)"
@@ -180,8 +184,9 @@ def judge_same(nights: Nights, profile_ids: Sequence[int]) -> None:
 
 
 def islands(nights: Nights, same: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-    """By profile what a resolution would see: whom ties (and ``same``) lead to, and how any two of
-    them were scored."""
+    """By profile what a resolution would see: whom joining pairs (and ``same``) lead to, and how
+    any two of them were scored."""
+    joining = {"AUTO_MERGE", "FLAG_REVIEW" if nights.config.identity.merge_flagged else ""}
     pairs = nights.rows(
         "SELECT profile_id_l, profile_id_r, match_probability, decision, is_vetoed"
         " FROM staging.identity_match_candidates ORDER BY 1, 2"
@@ -192,7 +197,7 @@ def islands(nights: Nights, same: Sequence[int]) -> dict[int, tuple[Any, ...]]:
     def top(one: int) -> int:
         return one if root[one] == one else top(root[one])
 
-    ties = [row[:2] for row in pairs if row[3] != "REJECT"]
+    ties = [row[:2] for row in pairs if row[3] in joining]
     for one, other in [*ties, same] if living.issuperset(same) and same else ties:
         root[top(one)] = top(other)
     members: dict[int, set[int]] = {}
@@ -209,10 +214,12 @@ def islands(nights: Nights, same: Sequence[int]) -> dict[int, tuple[Any, ...]]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(lives)
+@pytest.mark.parametrize("merge_flagged", [False, True])
 def test_whatever_may_regroup_customers_is_told(
-    learnt: Nights, then: list[tuple[list[Person], list[int], bool]]
+    learnt: Nights, merge_flagged: bool, then: list[tuple[list[Person], list[int], bool]]
 ) -> None:
     """Who is not told of, nor new, is tied to the same profiles by the same scores as before."""
+    configure(learnt, merge_flagged=merge_flagged, **LEARNT)
     savepoint = learnt.conn.begin_nested()
     living = dict(learnt.living)
     same: list[int] = []
@@ -239,14 +246,10 @@ def test_whatever_may_regroup_customers_is_told(
     learnt.living = living
 
 
-def test_a_rejected_pair_that_goes_matters_between_whom_a_steward_calls_the_same(
-    learnt: Nights,
-) -> None:
-    """Two namesakes are nobody's business when their block grows too large, unless somebody says
-    that they are one."""
-    configure(learnt, blocking=["full_name"], max_block_size=5)
+def namesakes() -> list[Person]:
+    """Six people of one name who have nothing else in common."""
     births = ("1931-01-28", "1945-11-02", "1958-03-17", "1972-08-09", "1984-05-30", "1996-12-14")
-    namesakes = [
+    return [
         {
             "given_name": "ann",
             "family_name": "quill",
@@ -256,21 +259,58 @@ def test_a_rejected_pair_that_goes_matters_between_whom_a_steward_calls_the_same
         }
         for nth, birth in enumerate(births)
     ]
-    learnt.pass_by(namesakes[:5])
+
+
+def test_a_rejected_pair_that_goes_matters_between_whom_a_steward_calls_the_same(
+    learnt: Nights,
+) -> None:
+    """Two namesakes are nobody's business when their block grows too large, unless somebody says
+    that they are one."""
+    configure(learnt, blocking=["full_name"], max_block_size=5)
+    people = namesakes()
+    learnt.pass_by(people[:5])
     learnt.block()
     learnt.match()
-    ids = [learnt.profile_id(one) for one in namesakes[:5]]
+    ids = [learnt.profile_id(one) for one in people[:5]]
     decided = learnt.rows(
         "SELECT DISTINCT decision FROM staging.identity_match_candidates"
         f" WHERE profile_id_l IN {tuple(ids)}"
     )
     assert decided == [("REJECT",)]
     judge_same(learnt, ids[:2])
-    learnt.pass_by(namesakes[5:])
+    learnt.pass_by(people[5:])
     learnt.block()
     assert learnt.match().detail["pairs_dropped"] == 10
     regrouped = "SELECT profile_id FROM staging.rescored_profiles WHERE may_regroup ORDER BY 1"
     assert learnt.rows(regrouped) == [(one,) for one in ids[:2]]
+
+
+def test_a_rejected_pair_that_goes_matters_among_those_that_others_join(
+    learnt: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a group too large to be closed, what spoke against two of it may go alone."""
+    monkeypatch.setattr(closure, "LARGEST_GROUP", 2)
+    configure(
+        learnt, merge_flagged=True, blocking=["email", "phone", "full_name"], max_block_size=5
+    )
+    one, *others = namesakes()
+    other = others[0]
+    bridge = {"given_name": "ann", "phone": one["phone"], "email": other["email"]}
+    learnt.pass_by([one, *others[:4], bridge])
+    learnt.block()
+    learnt.match()
+    ends = (learnt.profile_id(one), learnt.profile_id(other))
+    decision = (
+        "SELECT decision FROM staging.identity_match_candidates"
+        f" WHERE (profile_id_l, profile_id_r) = {ends}"
+    )
+    assert learnt.rows(decision) == [("REJECT",)]
+    learnt.pass_by(others[4:])
+    learnt.block()
+    learnt.match()
+    assert learnt.rows(decision) == []
+    regrouped = "SELECT profile_id FROM staging.rescored_profiles WHERE may_regroup ORDER BY 1"
+    assert {(one,) for one in ends} <= set(learnt.rows(regrouped))
 
 
 @pytest.mark.parametrize(
