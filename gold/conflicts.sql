@@ -8,20 +8,27 @@ SELECT to_regclass('pg_temp.gold_found') IS NOT NULL
 -- Two runs in one transaction are allowed.
 DROP TABLE IF EXISTS pg_temp.gold_found
 
+-- name: all_are_touched
+-- Whether phase 7 rebuilt all customers since conflicts were last looked for.
+SELECT EXISTS (SELECT FROM gold.touched_customers WHERE touched_id > :touched_id AND global_customer_id IS NULL)
+
+-- name: create_looked
+-- The customers to look at: those phase 7 rebuilt since conflicts were last looked for, unless it rebuilt all.
+DROP TABLE IF EXISTS pg_temp.gold_looked, pg_temp.gold_known;
+CREATE TEMPORARY TABLE gold_looked ON COMMIT DROP AS
+SELECT DISTINCT t.global_customer_id
+FROM gold.touched_customers AS t
+WHERE t.touched_id > :touched_id AND NOT :everyone;
+ANALYZE pg_temp.gold_looked
+
 -- name: touch_looked
--- The customers phase 7 rebuilt since conflicts were last looked for; all, when it rebuilt all.
+-- The same for survivorship; of everyone, those in gold.
 CREATE UNLOGGED TABLE gold.work_touched AS
-WITH news AS (
-    SELECT global_customer_id FROM gold.touched_customers WHERE touched_id > :touched_id
-), looked AS (
-    SELECT global_customer_id FROM news WHERE global_customer_id IS NOT NULL
-    UNION
-    SELECT d.global_customer_id FROM gold.dim_customers AS d
-    WHERE EXISTS (SELECT FROM news WHERE global_customer_id IS NULL)
-)
 SELECT l.global_customer_id, (SELECT count(*) FROM identity.customer_identity_map AS m
                               WHERE m.global_customer_id = l.global_customer_id) AS record_n
-FROM looked AS l;
+FROM (SELECT global_customer_id FROM pg_temp.gold_looked
+      UNION ALL
+      SELECT global_customer_id FROM gold.dim_customers WHERE :everyone) AS l;
 ANALYZE gold.work_touched
 
 -- name: create_found
@@ -91,45 +98,49 @@ GROUP BY attribute
 
 -- name: count_looked
 -- How many customers were looked at.
-SELECT CASE WHEN bool_or(t.global_customer_id IS NULL) THEN (SELECT count(*) FROM gold.dim_customers)
-            ELSE count(DISTINCT t.global_customer_id) END
-FROM gold.touched_customers AS t
-WHERE t.touched_id > :touched_id
+SELECT (SELECT count(*) FROM pg_temp.gold_looked)
+       + (SELECT count(*) FROM gold.dim_customers WHERE :everyone)
 
--- name: close_conflicts
--- Close open conflicts of customers looked at that are no more: how many, by attribute.
-WITH news AS (
-    SELECT global_customer_id FROM gold.touched_customers WHERE touched_id > :touched_id
-), looked AS (
-    SELECT global_customer_id FROM news WHERE global_customer_id IS NOT NULL
-    UNION
-    SELECT c.global_customer_id FROM gold.customer_attribute_conflicts AS c
-    WHERE c.resolved_at IS NULL AND EXISTS (SELECT FROM news WHERE global_customer_id IS NULL)
-), ended AS (
-    SELECT o.conflict_id
-    FROM looked AS l
+-- name: create_known
+-- The open conflicts of the customers looked at, as they are on record (their position is NULL where
+-- the attribute is no more).
+CREATE TEMPORARY TABLE gold_known ON COMMIT DROP AS
+SELECT o.conflict_id, o.global_customer_id, a.position, o."values", o.winner
+FROM (
+    SELECT c.*
+    FROM pg_temp.gold_looked AS l
     CROSS JOIN LATERAL (
         -- by index, customer by customer: most open conflicts are of others
-        SELECT c.conflict_id, c.global_customer_id, c.attribute
+        SELECT c.*
         FROM gold.customer_attribute_conflicts AS c
         WHERE c.global_customer_id = l.global_customer_id AND c.resolved_at IS NULL
-        OFFSET 0) AS o
-    WHERE NOT EXISTS (SELECT FROM pg_temp.gold_found AS f
-                      JOIN gold.golden_attributes AS a USING (position)
-                      WHERE f.global_customer_id = o.global_customer_id AND a.attribute = o.attribute)
-), closed AS (
+        OFFSET 0) AS c
+    UNION ALL
+    SELECT c.*
+    FROM gold.customer_attribute_conflicts AS c
+    WHERE c.resolved_at IS NULL AND :everyone) AS o
+LEFT JOIN gold.golden_attributes AS a USING (attribute);
+ANALYZE pg_temp.gold_known (global_customer_id, position)
+
+-- name: close_conflicts
+-- Close those that are no more: how many, by attribute.
+WITH closed AS (
     UPDATE gold.customer_attribute_conflicts AS c
     SET resolved_at = :as_of, run_id = :run_id
-    WHERE c.conflict_id = ANY (ARRAY(SELECT conflict_id FROM ended))
+    WHERE c.conflict_id = ANY (ARRAY(
+        SELECT k.conflict_id
+        FROM pg_temp.gold_known AS k
+        WHERE NOT EXISTS (SELECT FROM pg_temp.gold_found AS f
+                          WHERE f.global_customer_id = k.global_customer_id AND f.position = k.position)))
     RETURNING c.attribute
 )
 SELECT attribute, count(*) AS n FROM closed GROUP BY attribute
 
 -- name: merge_conflicts
--- New conflicts (how many, by attribute), and what is now known of open ones that stay. The two stand
--- beside each other: a first load need not match each row against nothing.
+-- Open those that are new (how many, by attribute), and what is now known of those that stay, where
+-- that is not what was known.
 WITH found AS NOT MATERIALIZED (
-    SELECT f.global_customer_id, a.attribute, f.value_n, f."values",
+    SELECT f.global_customer_id, f.position, a.attribute, f.value_n, f."values",
            CASE f.position
                WHEN 1 THEN d.canonical_full_name WHEN 5 THEN d.canonical_email
                WHEN 6 THEN d.canonical_phone WHEN 7 THEN CAST(d.canonical_date_of_birth AS text)
@@ -144,17 +155,20 @@ WITH found AS NOT MATERIALIZED (
     JOIN gold.dim_customers AS d USING (global_customer_id)
 ), refreshed AS (
     UPDATE gold.customer_attribute_conflicts AS c
-    SET value_n = f.value_n, "values" = f."values", winner = f.winner, last_seen_at = :as_of, run_id = :run_id
-    FROM found AS f
-    WHERE c.global_customer_id = f.global_customer_id AND c.attribute = f.attribute AND c.resolved_at IS NULL
+    SET value_n = n.value_n, "values" = n."values", winner = n.winner, last_seen_at = :as_of, run_id = :run_id
+    FROM (SELECT k.conflict_id, f.value_n, f."values", f.winner
+          FROM pg_temp.gold_known AS k
+          JOIN found AS f USING (global_customer_id, position)
+          WHERE (f."values", f.winner) IS DISTINCT FROM (k."values", k.winner)
+          OFFSET 0) AS n  -- first: these are few
+    WHERE c.conflict_id = n.conflict_id
 ), opened AS (
     INSERT INTO gold.customer_attribute_conflicts
         (global_customer_id, attribute, value_n, "values", winner, first_seen_at, last_seen_at, run_id)
     SELECT f.global_customer_id, f.attribute, f.value_n, f."values", f.winner, :as_of, :as_of, :run_id
     FROM found AS f
-    WHERE NOT EXISTS (SELECT FROM gold.customer_attribute_conflicts AS c
-                      WHERE c.global_customer_id = f.global_customer_id AND c.attribute = f.attribute
-                        AND c.resolved_at IS NULL)
+    WHERE NOT EXISTS (SELECT FROM pg_temp.gold_known AS k
+                      WHERE k.global_customer_id = f.global_customer_id AND k.position = f.position)
     RETURNING attribute
 )
 SELECT attribute, count(*) AS n FROM opened GROUP BY attribute

@@ -2,8 +2,9 @@
 
 Reads ``gold.survivorship_values`` of the customers phase 7 rebuilt since the last look; writes
 ``gold.customer_attribute_conflicts``. A conflict opens when it is first found and closes, with the
-instant, when the records agree or the customer is gone; rows are never removed. How many are open
-is kept with the phase's marks, so that figures need not count them.
+instant, when the records agree or the customer is gone; rows are never removed, and written over
+only where a look finds something new. How many are open is kept with the phase's marks, so that
+figures need not count them.
 """
 
 from __future__ import annotations
@@ -29,15 +30,18 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     newest = int(conn.execute(query("gold/golden.sql", "newest_touch")).scalar_one())
     if newest <= mark:
         return PhaseReport(rows_in=0, rows_out=0)
+    since = {"touched_id": mark}
+    everyone = bool(conn.execute(query(_FILE, "all_are_touched"), since).scalar_one())
+    conn.execute(query(_FILE, "create_looked"), since | {"everyone": everyone})
     if not members.conflicts_are_found(conn, since=mark):
         members.drop_work(conn)
-        conn.execute(query(_FILE, "touch_looked"), {"touched_id": mark})
+        conn.execute(query(_FILE, "touch_looked"), {"everyone": everyone})
         members.find_conflicts(conn, members.read(conn, ctx.config))
         members.drop_work(conn)
     found = int(conn.execute(query(_FILE, "count_found")).scalar_one())
+    conn.execute(query(_FILE, "create_known"), {"everyone": everyone})
     moment = {"as_of": ctx.as_of, "run_id": ctx.run_id}
-    given = {"touched_id": mark}
-    closed = _by_attribute(conn, "close_conflicts", moment | given)
+    closed = _by_attribute(conn, "close_conflicts", moment)
     with first_load(conn, "gold.customer_attribute_conflicts", due=before is None):
         opened = _by_attribute(conn, "merge_conflicts", moment)
     former = before.get("open") if before else {}
@@ -48,7 +52,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
         still_open.subtract(closed)
     marks = {"touched_id": newest, "open": +still_open}
     state.write(conn, "conflicts", run_id=ctx.run_id, marks=marks)
-    looked = int(conn.execute(query(_FILE, "count_looked"), given).scalar_one())
+    looked = int(conn.execute(query(_FILE, "count_looked"), {"everyone": everyone}).scalar_one())
     conn.execute(query(_FILE, "drop_found"))
     return PhaseReport(
         rows_in=looked,

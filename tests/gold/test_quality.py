@@ -40,6 +40,25 @@ def test_a_conflict_opens_stays_closes_and_opens_anew(world: World) -> None:
     assert [row[-3:] for row in world.rows(CONFLICTS)] == [(1, 1, 3), (4, 4, None)]
 
 
+def test_a_conflict_is_written_over_where_there_is_something_new(world: World) -> None:
+    world.put("sales:1", "ann", day=1, email="ann@a.com", city="York")
+    world.put("support:1", "ann", day=2, email="ann@b.com")
+    world.run()
+    place = "SELECT CAST(ctid AS text) FROM gold.customer_attribute_conflicts"
+    kept = world.rows(place)
+    world.put("sales:1", day=1, email="ann@a.com", city="Hull")
+    world.run()
+    assert world.rows(place) == kept
+    world.override("ann", "email", "ann@a.com")
+    world.run()
+    values = {"ann@a.com": ["sales"], "ann@b.com": ["support"]}
+    assert world.rows(CONFLICTS) == [("email", 2, values, "ann@a.com", 1, 3, None)]
+    world.put("web:1", "ann", day=3, email="ann@c.com")
+    world.run()
+    values["ann@c.com"] = ["web"]
+    assert world.rows(CONFLICTS) == [("email", 3, values, "ann@a.com", 1, 4, None)]
+
+
 def test_a_conflict_closes_with_its_customer(world: World) -> None:
     world.put("sales:1", "ann", gender="F")
     world.put("support:1", "ann", gender="M")
