@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.sparse import coo_matrix, csr_array
+from scipy.sparse.csgraph import connected_components
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -66,6 +66,33 @@ class Clusters:
 def _components(n: int, left: Ints, right: Ints) -> Ints:
     graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def in_order_of_ends(n: int, left: Ints, right: Ints) -> Ints | None:
+    """Places that bring pairs of numbers below ``n`` into order; None where they are.
+
+    Equal pairs stay as they lie. (Two passes of counting take a quarter of a sort.)
+    """
+    key = left * n + right
+    if (key[1:] >= key[:-1]).all():
+        return None
+    by_right = _counted(n, right)
+    order: Ints = by_right[_counted(n, left[by_right])]
+    return order
+
+
+def _counted(n: int, values: Ints) -> Ints:
+    """The stable order of ``values`` below ``n``: how a sparse matrix collects its rows."""
+    places = np.arange(len(values), dtype=np.int32)
+    rows = csr_array((np.zeros(len(values), dtype=np.int8), (values, places)), (n, len(values)))
+    order: Ints = rows.indices
+    return order
+
+
+def sortable(values: Floats) -> Ints:
+    """Integers in the order of ``values``: of these numpy finds maxima by group much faster."""
+    bits = (values + 0.0).view(np.int64)  # there is one zero
+    return bits ^ ((bits >> 63) & np.int64((1 << 63) - 1))
 
 
 def cluster(
@@ -119,10 +146,9 @@ def _in_order(n: int, edges: Edges, position: Ints) -> Edges:
     """The edges between positions, the smaller first, in their order: as rank has it."""
     one, other = position[edges.left], position[edges.right]
     left, right = np.minimum(one, other), np.maximum(one, other)
-    key = left * n + right
-    if (key[1:] >= key[:-1]).all():
+    order = in_order_of_ends(n, left, right)
+    if order is None:
         return Edges(left, right, edges.weight, edges.vetoed)
-    order = np.argsort(key, kind="stable")
     return Edges(left[order], right[order], edges.weight[order], edges.vetoed[order])
 
 
@@ -180,29 +206,21 @@ class _Agglomeration:
     ) -> None:
         """Sum parallel edges into one per pair of groups, in a fixed order of addition."""
         low, high = np.minimum(left, right), np.maximum(left, right)
-        key = low * self.n + high
-        if (key[1:] > key[:-1]).all():  # as what was never merged comes
-            self.left, self.right, self.total, self.best = low, high, total, best
-            self.count, self.vetoed = count, vetoed
-            return
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-        first = np.ones(len(key), dtype=bool)
-        first[1:] = key[1:] != key[:-1]
+        order = in_order_of_ends(self.n, low, high)
+        if order is not None:
+            low, high, total, best = low[order], high[order], total[order], best[order]
+            count, vetoed = count[order], vetoed[order]
+        first = np.ones(len(low), dtype=bool)
+        first[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
         starts = first.nonzero()[0]
-        self.left, self.right = low[order][starts], high[order][starts]
-        if len(starts) == len(key):
-            self.total, self.best, self.count, self.vetoed = (
-                total[order],
-                best[order],
-                count[order],
-                vetoed[order],
-            )
-            return
-        self.total = np.add.reduceat(total[order], starts)
-        self.best = np.maximum.reduceat(best[order], starts)
-        self.count = np.add.reduceat(count[order], starts)
-        self.vetoed = np.logical_or.reduceat(vetoed[order], starts)
+        if len(starts) < len(low):
+            low, high = low[starts], high[starts]
+            total = np.add.reduceat(total, starts)
+            best = np.maximum.reduceat(best, starts)
+            count = np.add.reduceat(count, starts)
+            vetoed = np.logical_or.reduceat(vetoed, starts)
+        self.left, self.right, self.total, self.best = low, high, total, best
+        self.count, self.vetoed = count, vetoed
 
     def run(self) -> Ints:
         """Group number per starting group, once no two groups want to merge."""
@@ -256,8 +274,8 @@ class _Agglomeration:
         able = np.flatnonzero(link >= self.threshold)
         if not able.size:
             return able
-        left, right, strength = self.left[able], self.right[able], link[able]
-        best = np.full(self.n, -np.inf)
+        left, right, strength = self.left[able], self.right[able], sortable(link[able])
+        best = np.full(self.n, np.iinfo(np.int64).min)
         np.maximum.at(best, left, strength)
         np.maximum.at(best, right, strength)
         top_l, top_r = strength == best[left], strength == best[right]
@@ -269,9 +287,14 @@ class _Agglomeration:
             # What is scrambled are places within the proposed group: other groups have no
             # influence.
             ends, among = ends[tied], edge[tied]
-            order = np.lexsort((among, self._scrambled(among), ends))
-            first = np.r_[True, ends[order][1:] != ends[order][:-1]]
-            edge = np.concatenate([edge[~tied], among[order][first]])
+            scrambled = self._scrambled(among)
+            lowest = np.full(self.n, np.iinfo(np.uint64).max, dtype=np.uint64)
+            np.minimum.at(lowest, ends, scrambled)
+            first = scrambled == lowest[ends]
+            ends, among = ends[first], among[first]
+            chosen = np.full(self.n, len(link))
+            np.minimum.at(chosen, ends, among)
+            edge = np.concatenate([edge[~tied], chosen[chosen < len(link)]])
         mutual: Ints = np.flatnonzero(np.bincount(edge) == 2)
         return mutual
 
@@ -302,13 +325,16 @@ def _describe(root: Ints, edges: Edges, cohesion: Floats, *, position: Ints, at:
         of = label[edges.left[inside]]
         alone = np.bincount(of, minlength=len(roots))[of] == 1
         weakest[of[alone]] = inside[alone]
-        # Where there are several edges, a spanning tree has to tell which of them count. Equally
-        # strong ones stay in the order of their ends.
+        # Where there are several edges, a spanning tree has to tell which of them count.
         inside = inside[~alone]
-        inside = inside[np.argsort(-edges.weight[inside], kind="stable")]
-        tree = inside[_spanning_edges(len(root), edges.left[inside], edges.right[inside])]
-        # Strongest first, so the last tree edge of a cluster is its weakest.
-        weakest[label[edges.left[tree]]] = tree
+        strength = sortable(edges.weight[inside])
+        tree = _spanning_edges(len(root), edges.left[inside], edges.right[inside], strength)
+        inside, strength = inside[tree], strength[tree]
+        of = label[edges.left[inside]]
+        lowest = np.full(len(roots), np.iinfo(np.int64).max)
+        np.minimum.at(lowest, of, strength)
+        lowest_of = strength == lowest[of]
+        np.maximum.at(weakest, of[lowest_of], inside[lowest_of])  # of equally weak ones the last
     known = weakest >= 0
     weakest_left, weakest_right = np.full((2, len(roots)), -1, dtype=np.int64)
     weakest_left[known] = at[edges.left[weakest[known]]]
@@ -320,8 +346,26 @@ def _describe(root: Ints, edges: Edges, cohesion: Floats, *, position: Ints, at:
     )
 
 
-def _spanning_edges(n: int, left: Ints, right: Ints) -> Ints:
-    """Positions of the edges of the spanning forest that takes edges in the given order."""
-    graph = coo_matrix((np.arange(1, len(left) + 1, dtype=np.float64), (left, right)), (n, n))
-    tree = minimum_spanning_tree(graph.tocsr())
-    return np.sort(tree.data.astype(np.int64)) - 1
+def _spanning_edges(n: int, left: Ints, right: Ints, strength: Ints) -> Ints:
+    """Positions of the edges of the strongest spanning forest; of equally strong ones the first.
+
+    Every tree takes its best edge to another one, until none is left (Borůvka 1926).
+    """
+    taken = np.zeros(len(left), dtype=bool)
+    edge = np.arange(len(left))
+    while edge.size:
+        best = np.full(n, np.iinfo(np.int64).min)
+        np.maximum.at(best, left, strength)
+        np.maximum.at(best, right, strength)
+        first = np.full(n, len(taken))
+        for end in (left, right):
+            top = strength == best[end]
+            np.minimum.at(first, end[top], edge[top])
+        chosen = first < len(taken)
+        taken[first[chosen]] = True
+        picked = taken[edge]
+        tree = _components(n, left[picked], right[picked])
+        left, right = tree[left], tree[right]
+        keep = left != right
+        left, right, strength, edge = left[keep], right[keep], strength[keep], edge[keep]
+    return taken.nonzero()[0]

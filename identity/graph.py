@@ -8,6 +8,7 @@ Inside, a node has a code: the profile id, or for a record's own node a number a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy import Connection
 
 from db import binary_copy
 from db.queries import load, query
+from identity.clustering import in_order_of_ends
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -30,6 +32,7 @@ reads pairs leans on the first four being two times two."""
 _PROFILE = (("profile", "i8"), ("fingerprint", "S16"), ("is_poor", "i2"))
 _PAIR = (("ends", "i8"), ("probability", "f4"))
 _BLOCKS_AT_ONCE = 16_384  # 128 MiB of the table: bounds what is unpacked at once
+_NOWHERE, _SPLIT = -1, -2  # a profile without a component; one whose records are nodes
 _SQL = "identity/graph.sql"
 
 
@@ -112,30 +115,38 @@ class OwnNodes:
 class Graph:
     """Everything clustering works on. Only nodes that something could join are in it.
 
-    ``code`` lists the nodes in ascending order; ``pairs``, ``same`` and ``different`` refer to
-    positions in it. ``rank`` orders nodes by content, so that results do not hang on ids.
+    ``code`` lists the nodes, those of a component together and in the order of their contents, so
+    that results do not hang on ids; ``pairs``, ``same`` and ``different`` refer to places in it.
     """
 
     own: OwnNodes
     code: Ints
-    rank: Ints
     pairs: Pairs
     same: tuple[Ints, Ints]
     different: tuple[Ints, Ints]
 
 
-def read_graph(
-    conn: Connection, *, poverty: Mapping[str, object], merge_flagged: bool, known: Pairs | None
-) -> Graph:
-    """The graph of the profiles that some pair or steward could join to another.
+def read_nodes(conn: Connection, *, poverty: Mapping[str, object]) -> tuple[OwnNodes, Ints]:
+    """The records that are nodes of their own, and the place of each profile by fingerprint.
 
     ``poverty`` are the values of ``select_profiles``: what makes even a poor profile tell.
-    Reads ``staging.identity_match_candidates`` unless the scored pairs of the profiles in scope are
-    ``known`` already, the profiles in scope and, through the temporary table of own nodes,
-    their records and the steward decisions.
+    Reads the profiles in scope and, through the temporary table of own nodes, their records and
+    the steward decisions.
     """
     profiles = binary_copy.read_parts(conn, load(_SQL)["select_profiles"], _PROFILE, **poverty)
     own = _own_nodes(conn, profiles["profile"][profiles["is_poor"] > 0])
+    return own, _places(profiles, own.base)
+
+
+def read_graph(
+    conn: Connection, own: OwnNodes, place: Ints, *, merge_flagged: bool, known: Pairs | None
+) -> Graph:
+    """The graph of the nodes that some pair or steward could join to another.
+
+    ``own`` and ``place`` are those of ``read_nodes``. Reads the steward decisions and, unless the
+    scored pairs of the profiles in scope are ``known`` already,
+    ``staging.identity_match_candidates``.
+    """
     words = _judgements(conn, own)
     if known is not None:
         parts = np.isin(known.kind, (REJECT, VETOED))
@@ -151,23 +162,30 @@ def read_graph(
         slot[linked] = 0
     code = (slot == 0).nonzero()[0]
     slot[code] = np.arange(len(code))
-    same = slot[words["SAME"][0]], slot[words["SAME"][1]]
     component = components(
         len(code),
-        np.concatenate([slot[links.left], same[0]]),
-        np.concatenate([slot[links.right], same[1]]),
+        slot[np.concatenate([links.left, words["SAME"][0]])],
+        slot[np.concatenate([links.right, words["SAME"][1]])],
     )
+    # Nodes of one component lie together from here on, which the caches of the processor like.
+    order = in_order_of_ends(own.base, component, place[own.profile_of(code)])
+    if order is not None:
+        code, component = code[order], component[order]
+        slot[code] = np.arange(len(code))
     others = [_inside(scored.where(~joining), slot, component)]
-    others += [_inside(_expand(p, own), slot, component) for p in parting]
+    home = np.full(own.base, _NOWHERE, dtype=np.int32)
+    home[code[code < own.base]] = component[code < own.base]
+    home[own.profile] = _SPLIT
+    for p in parting:
+        others.append(_inside(_expand(_near(p, home), own), slot, component))
     pairs = links.joined_with(*others)
     different = slot[words["DIFFERENT"][0]], slot[words["DIFFERENT"][1]]
     met = (different[0] >= 0) & (different[1] >= 0)
     return Graph(
         own=own,
         code=code,
-        rank=_ranks(profiles, own, code),
         pairs=Pairs(slot[pairs.left], slot[pairs.right], pairs.probability, pairs.kind),
-        same=same,
+        same=(slot[words["SAME"][0]], slot[words["SAME"][1]]),
         different=(different[0][met], different[1][met]),
     )
 
@@ -246,21 +264,34 @@ def _all_pairs(conn: Connection, base: int) -> tuple[Pairs, Iterator[Pairs]]:
     what the first join matter: they stay packed until that is known.
     """
     blocks = conn.execute(query(_SQL, "candidate_blocks")).scalar_one()
+    select = load(_SQL)["select_pairs"]
     joining, parting = [Pairs.none()], []
-    for at in range(0, blocks, _BLOCKS_AT_ONCE):
-        first, behind = f"({at},0)", f"({at + _BLOCKS_AT_ONCE},0)"
-        columns = binary_copy.read_parts(
-            conn, load(_SQL)["select_pairs"], _PAIR, base=base, first=first, behind=behind
-        )
-        joins = columns["ends"] > 0
-        joining.append(_unpacked(columns["ends"][joins], columns["probability"][joins], base))
-        parting.append((columns["ends"][~joins], columns["probability"][~joins]))
+    with ThreadPoolExecutor(1) as database:  # reads on while what it has read is taken apart
+        reading = [
+            database.submit(
+                binary_copy.read_parts,
+                conn,
+                select,
+                _PAIR,
+                base=base,
+                first=f"({at},0)",
+                behind=f"({at + _BLOCKS_AT_ONCE},0)",
+            )
+            for at in range(0, blocks, _BLOCKS_AT_ONCE)
+        ]
+        for part in reading:
+            ends, probability = part.result().values()
+            joins = ends > 0
+            joining.append(_unpacked(ends[joins], probability[joins], base))
+            parting.append((ends[~joins], probability[~joins]))
     scored = joining[0].joined_with(*joining[1:])
     return scored, (_unpacked(ends, probability, base) for ends, probability in parting)
 
 
 def _expand(pairs: Pairs, own: OwnNodes) -> Pairs:
     """``pairs`` of profiles as pairs of nodes: an own node inherits every pair of its profile."""
+    if not len(own.record):
+        return pairs
     is_split = np.zeros(own.base, dtype=bool)
     is_split[own.profile] = True
     concerned = is_split[pairs.left] | is_split[pairs.right]
@@ -310,6 +341,15 @@ def _equal_data(own: OwnNodes) -> Pairs:
     )
 
 
+def _near(pairs: Pairs, home: NDArray[np.int32]) -> Pairs:
+    """Those ``pairs`` of profiles that may be inside a component: most are not.
+
+    ``home`` is the component of each profile, or ``_NOWHERE``, or ``_SPLIT``: in several.
+    """
+    left, right = home[pairs.left], home[pairs.right]
+    return pairs.where((left == right) & (left != _NOWHERE) | (left == _SPLIT) | (right == _SPLIT))
+
+
 def _inside(pairs: Pairs, slot: Ints, component: Ints) -> Pairs:
     """The ``pairs`` whose two nodes something could join: no others matter."""
     left, right = slot[pairs.left], slot[pairs.right]
@@ -317,18 +357,15 @@ def _inside(pairs: Pairs, slot: Ints, component: Ints) -> Pairs:
     return pairs.where(known[component[left[known]] == component[right[known]]])
 
 
-def _ranks(profiles: Mapping[str, NDArray[Any]], own: OwnNodes, code: Ints) -> Ints:
-    """The place of each node in the order of its profile's fingerprint, then its record's key."""
-    place = np.full(own.base, -1, dtype=np.int64)
-    place[profiles["profile"]] = np.arange(len(profiles["profile"]))
-    halves = profiles["fingerprint"].view(">u8").reshape(-1, 2)
-    high, low = halves[place[own.profile_of(code)]].astype(np.uint64).T
+def _places(profiles: Mapping[str, NDArray[Any]], base: int) -> Ints:
+    """The place of each profile (ids below ``base``) in the order of fingerprints."""
+    high, low = profiles["fingerprint"].view(">u8").reshape(-1, 2).astype(np.uint64).T
     order = np.argsort(high)
-    if (high[order][1:] == high[order][:-1]).any():  # nodes of one profile, or a rare chance
-        order = np.lexsort((code, low, high))
-    rank = np.empty(len(code), dtype=np.int64)
-    rank[order] = np.arange(len(code))
-    return rank
+    if (high[order][1:] == high[order][:-1]).any():  # a rare chance
+        order = np.lexsort((low, high))
+    place = np.full(base, -1, dtype=np.int64)
+    place[profiles["profile"][order]] = np.arange(len(order))
+    return place
 
 
 def components(n: int, left: Ints, right: Ints) -> Ints:

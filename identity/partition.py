@@ -86,15 +86,15 @@ def _bits(probability: float | Floats) -> Floats:
 
 
 def _groups(graph: Graph) -> tuple[Ints, int]:
-    """The group of each node, numbered in the order of the first in rank of each, and how many."""
-    if not len(graph.same[0]):
-        return graph.rank, len(graph.rank)
-    left, right = graph.same
+    """The group of each node, numbered in the order of the first of each, and how many."""
     n = len(graph.code)
+    left, right = graph.same
+    if not len(left):
+        return np.arange(n), n
     links = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
     group_n, group = connected_components(links, directed=False)
     first = np.full(group_n, n, dtype=np.int64)
-    np.minimum.at(first, group, graph.rank)
+    np.minimum.at(first, group, np.arange(n))
     number = np.empty(group_n, dtype=np.int64)
     number[np.argsort(first)] = np.arange(group_n)
     return number[group], group_n
@@ -108,8 +108,11 @@ def _between_groups(pairs: Pairs, group: Ints, group_n: int) -> tuple[Ints, Ints
     The key is ``smaller group * group_n + greater group``, in ascending order.
     """
     left, right = group[pairs.left], group[pairs.right]
-    key = np.minimum(left, right) * group_n + np.maximum(left, right)
-    order = np.argsort(key, kind="stable")
+    left, right = np.minimum(left, right), np.maximum(left, right)
+    key = left * group_n + right
+    order = clustering.in_order_of_ends(group_n, left, right)
+    if order is None:
+        order = np.arange(len(key))
     if (key[order][1:] == key[order][:-1]).any():
         order = np.lexsort((pairs.right, pairs.left, pairs.probability, pairs.kind == VETOED, key))
     last = np.ones(len(order), dtype=bool)
@@ -173,13 +176,16 @@ def _strongest_links(
     pairs = pairs.where(label[pairs.left] == label[pairs.right])
     confidence = default.copy()
     held_by = np.full(len(label), AUTO_MERGE, dtype=np.int64)
-    ends = np.concatenate([pairs.left, pairs.right])
-    probability, kind = np.tile(pairs.probability, 2), np.tile(pairs.kind, 2)
-    confidence[ends] = 0.0
-    np.maximum.at(confidence, ends, probability)
-    strongest = probability == confidence[ends]
-    held_by[ends] = 0
-    np.maximum.at(held_by, ends[strongest], kind[strongest])
+    strength = clustering.sortable(pairs.probability)
+    best = np.full(len(label), -1, dtype=np.int64)
+    for end in (pairs.left, pairs.right):
+        np.maximum.at(best, end, strength)
+    linked = best >= 0
+    confidence[linked] = best[linked].view(np.float64)
+    other = (pairs.kind != AUTO_MERGE).nonzero()[0]
+    for end in (pairs.left[other], pairs.right[other]):
+        strongest = strength[other] == best[end]
+        np.maximum.at(held_by, end[strongest], pairs.kind[other[strongest]])
     return confidence, held_by
 
 

@@ -19,7 +19,7 @@ def graph_of(*pairs: tuple[int, int, float], same: tuple[int, int]) -> Graph:
     code = np.unique(np.concatenate([left, right, same])) + 10
     scored = Pairs(left, right, probability, np.full(len(pairs), AUTO_MERGE, dtype=np.int64))
     ends = np.array(same[:1]), np.array(same[1:])
-    return Graph(NOBODY, code, np.arange(len(code)), scored, ends, (NONE, NONE))
+    return Graph(NOBODY, code, scored, ends, (NONE, NONE))
 
 
 def clusters_of(graph: Graph) -> Partition:
