@@ -23,11 +23,12 @@ from matching.comparisons import (
     compare_category,
     compare_text,
     equal_codes,
+    highest,
     split_equal,
     text_lengths,
 )
 from matching.distances import WORKERS, edit_distances, letter_bags
-from matching.encode import Codes, Column, encode, group_codes
+from matching.encode import Codes, Column, encode, group_codes, pick
 from matching.vocabulary import spellings, words
 
 STREET_DIFFERENT, STREET_NUMBER, STREET_NAME, STREET_NAME_ONLY, STREET_CLOSE, STREET_EXACT = range(
@@ -97,25 +98,27 @@ def compare_street(column: Column, left: Codes, right: Codes) -> Levels:
     if not todo.size:
         return levels
     table: _StreetTable = column.derive("street_table", _street_table)
-    a, b = left[todo], right[todo]
-    number_a, number_b = table.number[a], table.number[b]
-    last_a, last_b = table.last_number[a], table.last_number[b]
+    a, b = pick(left, todo), pick(right, todo)
+    number_a, number_b = pick(table.number, a), pick(table.number, b)
+    last_a, last_b = pick(table.last_number, a), pick(table.last_number, b)
     same_number = (
         equal_codes(number_a, number_b)
         | equal_codes(number_a, last_b)
         | equal_codes(last_a, number_b)
     )
-    close_name = equal_codes(table.tight[a], table.tight[b]) | _alike_names(
-        table.names, table.names.codes[a], table.names.codes[b], same_number
+    names = table.names
+    close_name = equal_codes(pick(table.tight, a), pick(table.tight, b)) | _alike_names(
+        names, pick(names.codes, a), pick(names.codes, b), same_number
     )
-    no_number = (number_a < 0) | (number_b < 0)
-    found = np.full(len(todo), STREET_DIFFERENT, dtype=np.int8)
-    found[same_number] = STREET_NUMBER
-    found[close_name] = STREET_NAME
-    found[close_name & no_number] = STREET_NAME_ONLY
-    found[close_name & same_number] = STREET_CLOSE
-    found[equal_codes(table.normal[a], table.normal[b]) & ~no_number] = STREET_EXACT
-    levels[todo] = found
+    no_number = np.minimum(number_a, number_b) < 0
+    same_line = equal_codes(pick(table.normal, a), pick(table.normal, b))
+    levels[todo] = highest(
+        (same_number, STREET_NUMBER),
+        (close_name, STREET_NAME),
+        (close_name & no_number, STREET_NAME_ONLY),
+        (close_name & same_number, STREET_CLOSE),
+        (same_line & ~no_number, STREET_EXACT),
+    )
     return levels
 
 
@@ -129,10 +132,10 @@ def _alike_names(names: Column, left: Codes, right: Codes, same_number: Bools) -
     compared = np.flatnonzero(~alike & (left >= 0) & (right >= 0))
     bags = names.derive("letter_bags_32", lambda text: letter_bags(text, 32))
     lengths = names.derive("lengths", text_lengths)
-    a, b = left[compared], right[compared]
+    a, b = pick(left, compared), pick(right, compared)
     # 75 of 100 alike: at most a quarter of all letters stand on one side only.
-    odd = np.bitwise_count(bags[a] ^ bags[b])
-    likely = compared[4 * odd.astype(np.int16) <= lengths[a] + lengths[b]]
+    odd = np.bitwise_count(pick(bags, a) ^ pick(bags, b))
+    likely = compared[4 * odd.astype(np.int16) <= pick(lengths, a) + pick(lengths, b)]
     alike[likely] = _ratios(names, left[likely], right[likely], fuzz.token_sort_ratio, 75) > 0
     unsure = compared[same_number[compared] & ~alike[compared]]
     alike[unsure] = _ratios(names, left[unsure], right[unsure], fuzz.token_set_ratio, 85) > 0
@@ -174,15 +177,16 @@ def compare_postcode(column: Column, left: Codes, right: Codes, street: Levels) 
     """Levels of postcodes given the street level: exact, typo, same area, different."""
     levels, todo = split_equal(column, left, right, POSTCODE_EXACT)
     if todo.size:
-        a, b = left[todo], right[todo]
-        areas = column.derive("postcode_areas", _postcode_areas)
-        found = np.full(len(todo), POSTCODE_DIFFERENT, dtype=np.int8)
-        found[equal_codes(areas[a], areas[b])] = POSTCODE_AREA
-        found[edit_distances(column, a, b, most=1) <= 1] = POSTCODE_TYPO
-        levels[todo] = found
-    same_street = street >= STREET_CLOSE
-    levels[same_street & (levels == POSTCODE_EXACT)] = POSTCODE_SAME_STREET
-    levels[same_street & (levels == POSTCODE_DIFFERENT)] = POSTCODE_DIFFERENT_SAME_STREET
+        a, b = pick(left, todo), pick(right, todo)
+        areas: Codes = column.derive("postcode_areas", _postcode_areas)
+        levels[todo] = highest(
+            (equal_codes(pick(areas, a), pick(areas, b)), POSTCODE_AREA),
+            (edit_distances(column, a, b, most=1) <= 1, POSTCODE_TYPO),
+        )
+    same = np.flatnonzero(street >= STREET_CLOSE)
+    found = levels[same]
+    levels[same[found == POSTCODE_EXACT]] = POSTCODE_SAME_STREET
+    levels[same[found == POSTCODE_DIFFERENT]] = POSTCODE_DIFFERENT_SAME_STREET
     return levels
 
 
@@ -192,12 +196,12 @@ def compare_city(
     """Levels of cities; absent where the postcode or the street already says it."""
     levels = compare_text(column, left, right)
     known = (postcode >= POSTCODE_SAME_STREET) | ((street >= STREET_CLOSE) & (levels > 0))
-    levels[known] = ABSENT
+    levels[np.flatnonzero(known)] = ABSENT
     return levels
 
 
 def compare_area(column: Column, left: Codes, right: Codes, *, finer: Levels) -> Levels:
     """Levels of regions and countries; absent where ``finer`` (the best finer level) agrees."""
     levels = compare_category(column, left, right)
-    levels[finer > 0] = ABSENT
+    levels[np.flatnonzero(finer > 0)] = ABSENT
     return levels

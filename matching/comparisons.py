@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matching.distances import are_alike, edit_distances
-from matching.encode import Codes, Column, group_codes
+from matching.encode import Codes, Column, group_codes, pick
 from matching.names import nickname_numbers, phonetic_keys, share_nickname
 
 Levels = NDArray[np.int8]
@@ -36,10 +36,19 @@ def split_equal(
     column: Column, left: Codes, right: Codes, exact: int
 ) -> tuple[Levels, NDArray[np.intp]]:
     """Levels with equal values set to ``exact``, and the positions that still need a comparison."""
-    levels = blank_levels(len(left))
-    present = (left >= 0) & (right >= 0)
-    levels[present & (left == right)] = exact
-    return levels, np.flatnonzero(present & (left != right))
+    is_equal = left == right
+    todo = np.flatnonzero((np.minimum(left, right) >= 0) & ~is_equal)
+    is_equal &= left >= 0
+    return is_equal * np.int8(exact - ABSENT) + np.int8(ABSENT), todo
+
+
+def highest(*found: tuple[Bools, int]) -> Levels:
+    """Of each pair the highest level that was found; 0 (different) where none was."""
+    levels = np.zeros(len(found[0][0]), dtype=np.int8)
+    for is_found, level in found:
+        # several times faster than to set the level where it was found
+        np.maximum(levels, is_found * np.int8(level), out=levels)
+    return levels
 
 
 def text_lengths(text: pl.Series) -> NDArray[np.int16]:
@@ -66,7 +75,8 @@ class _NameTable:
     length: NDArray[np.int16]
     initial: Codes
     stem: Codes
-    ends: NDArray[np.int32]
+    first: Codes
+    last: Codes
     is_compound: Bools
     sound: Codes
     nickname: NDArray[np.int16]
@@ -75,13 +85,15 @@ class _NameTable:
 def _name_table(text: pl.Series) -> _NameTable:
     compact = text.str.replace_all(" ", "", literal=True)
     words = text.str.split(" ")
-    first, last = words.list.first(), words.list.last()
+    first = words.list.first()
+    ends = group_codes(pl.concat([first, words.list.last()]))
     return _NameTable(
         compact=group_codes(compact),
         length=text_lengths(compact),
         initial=group_codes(compact.str.head(1)),
         stem=group_codes(compact.str.extract("^(...).")),
-        ends=group_codes(pl.concat([first, last])).reshape(2, -1).T.copy(),
+        first=ends[: len(text)],
+        last=ends[len(text) :],
         is_compound=(words.list.len() > 1).to_numpy(),
         sound=group_codes(phonetic_keys(compact)),
         nickname=nickname_numbers(first),
@@ -94,12 +106,13 @@ def compare_name_part(column: Column, left: Codes, right: Codes) -> Levels:
     if not todo.size:
         return levels
     table: _NameTable = column.derive("name_table", _name_table)
-    a, b = left[todo], right[todo]
+    a, b = pick(left, todo), pick(right, todo)
     edits = edit_distances(column, a, b, most=3)
-    same_initial = table.initial[a] == table.initial[b]
-    nicknamed = share_nickname(table.nickname[a], table.nickname[b])
+    same_initial = pick(table.initial, a) == pick(table.initial, b)
+    nicknamed = share_nickname(pick(table.nickname, a), pick(table.nickname, b))
+    near = (edits <= 3) | same_initial | nicknamed
     # Whatever makes two names similar shows in one of these: the others are different.
-    near = (edits <= 3) | same_initial | nicknamed | table.is_compound[a] | table.is_compound[b]
+    near |= pick(table.is_compound, a) | pick(table.is_compound, b)
     at = np.flatnonzero(near)
     levels[todo] = NAME_DIFFERENT
     levels[todo[at]] = _near_names(
@@ -117,30 +130,31 @@ def _near_names(
     same_initial: Bools,
     nicknamed: Bools,
 ) -> Levels:
-    length_a, length_b = table.length[a], table.length[b]
+    length_a, length_b = pick(table.length, a), pick(table.length, b)
     shorter, longer = np.minimum(length_a, length_b), np.maximum(length_a, length_b)
     # Compound names are compared by their outer parts: "home gall" has "gall" in common.
-    ends_a, ends_b = table.ends[a], table.ends[b]
-    shares_word = (shorter > 2) & (
-        (ends_a[:, :1] == ends_b).any(axis=1) | (ends_a[:, 1:] == ends_b).any(axis=1)
+    first_a, last_a, first_b, last_b = (
+        pick(ends, side) for side in (a, b) for ends in (table.first, table.last)
     )
-    sounds_alike = equal_codes(table.sound[a], table.sound[b]) & (shorter > 2)
-    found = np.full(len(a), NAME_DIFFERENT, dtype=np.int8)
+    shares_word = (first_a == first_b) | (first_a == last_b)
+    shares_word |= (last_a == first_b) | (last_a == last_b)
+    sounds_alike = equal_codes(pick(table.sound, a), pick(table.sound, b)) & (shorter > 2)
     similar = (
-        shares_word
+        (shares_word & (shorter > 2))
         | ((edits <= 2) & (shorter > 4))
         | ((edits <= 3) & (shorter > 7))
         | ((edits <= 1) & (shorter > 2))
         | (sounds_alike & same_initial)
-        | (equal_codes(table.stem[a], table.stem[b]) & (longer - shorter <= 5))
+        | (equal_codes(pick(table.stem, a), pick(table.stem, b)) & (longer - shorter <= 5))
     )
-    found[similar] = NAME_SIMILAR
-    found[(shorter == 1) & same_initial] = NAME_INITIAL
-    found[nicknamed] = NAME_NICKNAME
     typo = ((edits <= 1) & (shorter > 3)) | ((edits <= 2) & (shorter > 7))
-    found[typo | (sounds_alike & (edits <= 2))] = NAME_TYPO
-    found[equal_codes(table.compact[a], table.compact[b])] = NAME_EXACT
-    return found
+    return highest(
+        (similar, NAME_SIMILAR),
+        ((shorter == 1) & same_initial, NAME_INITIAL),
+        (nicknamed, NAME_NICKNAME),
+        (typo | (sounds_alike & (edits <= 2)), NAME_TYPO),
+        (equal_codes(pick(table.compact, a), pick(table.compact, b)), NAME_EXACT),
+    )
 
 
 # What a level says about "the same name", to choose between straight and swapped alignment.
@@ -162,13 +176,14 @@ def compare_person_name(
     given_level = compare_name_part(column, given_l, given_r)
     family_level = compare_name_part(column, family_l, family_r)
     given_value, family_value = given_l.copy(), family_l.copy()
-    straight = _ALIGNMENT_WORTH[given_level] + _ALIGNMENT_WORTH[family_level]
-    doubtful = np.flatnonzero((given_level < NAME_NICKNAME) & (family_level < NAME_NICKNAME))
+    doubtful = np.flatnonzero(np.maximum(given_level, family_level) < NAME_NICKNAME)
     if doubtful.size:
-        cross_given = compare_name_part(column, given_l[doubtful], family_r[doubtful])
-        cross_family = compare_name_part(column, family_l[doubtful], given_r[doubtful])
-        swapped = _ALIGNMENT_WORTH[cross_given] + _ALIGNMENT_WORTH[cross_family]
-        better = (swapped > straight[doubtful]) & (swapped >= 2.5)
+        cross_given = compare_name_part(column, pick(given_l, doubtful), pick(family_r, doubtful))
+        cross_family = compare_name_part(column, pick(family_l, doubtful), pick(given_r, doubtful))
+        straight = pick(_ALIGNMENT_WORTH, given_level[doubtful])
+        straight += pick(_ALIGNMENT_WORTH, family_level[doubtful])
+        swapped = pick(_ALIGNMENT_WORTH, cross_given) + pick(_ALIGNMENT_WORTH, cross_family)
+        better = (swapped > straight) & (swapped >= 2.5)
         at = doubtful[better]
         one, other = cross_given[better], cross_family[better]
         # With a single common name the comparison is one of family names.
@@ -189,23 +204,25 @@ def _look_in_middle_names(
 
     People go by their middle name, and a maiden name moves there at marriage.
     """
-    at = np.flatnonzero((levels == NAME_DIFFERENT) & ((middle[0] >= 0) | (middle[1] >= 0)))
+    at = np.flatnonzero((levels == NAME_DIFFERENT) & (np.maximum(*middle) >= 0))
     if not at.size:
         return
     table: _NameTable = column.derive("name_table", _name_table)
     found = np.zeros(len(at), dtype=bool)
     for mine, theirs in ((own[0][at], middle[1][at]), (own[1][at], middle[0][at])):
         present = (mine >= 0) & (theirs >= 0)
-        words = table.ends[theirs]
-        found |= present & (table.ends[mine][:, 1:] == words).any(axis=1)
+        last = pick(table.last, mine)
+        words = pick(table.first, theirs), pick(table.last, theirs)
+        found |= present & ((last == words[0]) | (last == words[1]))
     levels[at[found]] = NAME_SIMILAR
 
 
 def compare_middle_name(column: Column, left: Codes, right: Codes) -> Levels:
     """Levels of middle names: exact, compatible (initial, part, typo), different."""
     parts = compare_name_part(column, left, right)
-    levels = np.where(parts == NAME_EXACT, 2, np.where(parts > NAME_DIFFERENT, 1, parts))
-    return levels.astype(np.int8)
+    # absent and different stay as they are
+    levels: Levels = np.minimum(parts, np.int8(1)) + (parts == NAME_EXACT)
+    return levels
 
 
 # -- dates -----------------------------------------------------------------------------------------
@@ -264,20 +281,19 @@ def compare_date(column: Column, left: Codes, right: Codes) -> Levels:
     if not todo.size:
         return levels
     table: _DateTable = column.derive("date_table", _date_table)
-    a, b = left[todo], right[todo]
-    year, month, day = table.parts
-    years_apart = np.abs(year[a] - year[b])
-    same_year, same_month, same_day = years_apart == 0, month[a] == month[b], day[a] == day[b]
-    found = np.full(len(todo), DATE_FAR, dtype=np.int8)
-    found[years_apart <= 10] = DATE_DECADE
-    found[years_apart <= 1] = DATE_NEAR
-    found[same_year.astype(np.int8) + same_month + same_day == 2] = DATE_TWO_PARTS
-    found[same_year & (table.is_vague[a] | table.is_vague[b])] = DATE_YEAR_ONLY
-    found[_one_slip(table.digits[a], table.digits[b])] = DATE_TYPO
-    at = np.flatnonzero(same_year)
-    swapped = (month[a[at]] == day[b[at]]) & (day[a[at]] == month[b[at]])
-    found[at[swapped]] = DATE_SWAPPED
-    levels[todo] = found
+    a, b = pick(left, todo), pick(right, todo)
+    year, month, day = ((pick(part, a), pick(part, b)) for part in table.parts)
+    years_apart = np.abs(year[0] - year[1])
+    same_year, same_month, same_day = years_apart == 0, month[0] == month[1], day[0] == day[1]
+    is_vague = pick(table.is_vague, a) | pick(table.is_vague, b)
+    levels[todo] = highest(
+        (years_apart <= 10, DATE_DECADE),
+        (years_apart <= 1, DATE_NEAR),
+        (same_year.astype(np.int8) + same_month + same_day == 2, DATE_TWO_PARTS),
+        (same_year & is_vague, DATE_YEAR_ONLY),
+        (_one_slip(pick(table.digits, a), pick(table.digits, b)), DATE_TYPO),
+        (same_year & (month[0] == day[1]) & (day[0] == month[1]), DATE_SWAPPED),
+    )
     return levels
 
 
@@ -313,9 +329,8 @@ def compare_text(column: Column, left: Codes, right: Codes) -> Levels:
     levels, todo = split_equal(column, left, right, TEXT_EXACT)
     if not todo.size:
         return levels
-    a, b = left[todo], right[todo]
-    alike = are_alike(column, a, b, least=0.88)
-    levels[todo] = np.where(alike, TEXT_SIMILAR, TEXT_DIFFERENT)
+    alike = are_alike(column, pick(left, todo), pick(right, todo), least=0.88)
+    levels[todo] = highest((alike, TEXT_SIMILAR))
     return levels
 
 

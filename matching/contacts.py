@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from matching.comparisons import Bools, Levels, equal_codes, split_equal, text_lengths
+from matching.comparisons import Bools, Levels, equal_codes, highest, split_equal, text_lengths
 from matching.distances import edit_distances
-from matching.encode import Codes, Column, group_codes
+from matching.encode import Codes, Column, group_codes, pick
 
 EMAIL_DIFFERENT, EMAIL_DOMAIN, EMAIL_LOCAL_SIMILAR, EMAIL_LOCAL, EMAIL_TYPO, EMAIL_EXACT = range(6)
 
@@ -25,18 +25,28 @@ class _EmailTable:
     stem: Codes
 
 
-def _local_parts(text: pl.Series) -> pl.Series:
-    """What stands before the domain, without the tag of a sub-address."""
-    return text.str.extract(r"^([^@+]*)")
+def _local_parts(emails: Column) -> pl.Series:
+    """The letters and digits before each domain, without the tag of a sub-address."""
+    parts: pl.Series = emails.derive(
+        "local_parts",
+        lambda text: text.str.extract(r"^([^@+]*)").str.replace_all(r"[^\p{L}\p{N}]+", ""),
+    )
+    return parts
 
 
-def _email_table(text: pl.Series) -> _EmailTable:
-    compact = _local_parts(text).str.replace_all(r"[^\p{L}\p{N}]+", "")
+def _local_letters(emails: Column) -> pl.Series:
+    letters: pl.Series = emails.derive(
+        "local_letters", lambda _: _local_parts(emails).str.replace_all(r"\P{L}+", "")
+    )
+    return letters
+
+
+def _email_table(column: Column, text: pl.Series) -> _EmailTable:
     return _EmailTable(
-        local=group_codes(compact.str.extract(r"^(.{3,})$")),
+        local=group_codes(_local_parts(column).str.extract(r"^(.{3,})$")),
         domain=group_codes(text.str.extract(r"@(.*)$")),
         length=text_lengths(text),
-        stem=group_codes(compact.str.replace_all(r"\P{L}+", "").str.head(24)),
+        stem=group_codes(_local_letters(column).str.head(24)),
     )
 
 
@@ -45,23 +55,23 @@ def compare_email(column: Column, left: Codes, right: Codes) -> Levels:
     levels, todo = split_equal(column, left, right, EMAIL_EXACT)
     if not todo.size:
         return levels
-    table: _EmailTable = column.derive("email_table", _email_table)
-    a, b = left[todo], right[todo]
-    shorter = np.minimum(table.length[a], table.length[b])
+    table: _EmailTable = column.derive("email_table", lambda text: _email_table(column, text))
+    a, b = pick(left, todo), pick(right, todo)
+    shorter = np.minimum(pick(table.length, a), pick(table.length, b))
     edits = edit_distances(column, a, b, most=3)
-    found = np.full(len(todo), EMAIL_DIFFERENT, dtype=np.int8)
-    same_domain = equal_codes(table.domain[a], table.domain[b])
-    found[same_domain] = EMAIL_DOMAIN
-    stems = equal_codes(table.stem[a], table.stem[b])
-    found[stems | ((edits <= 3) & (shorter >= 12))] = EMAIL_LOCAL_SIMILAR
-    same_local = equal_codes(table.local[a], table.local[b])
-    found[same_local] = EMAIL_LOCAL
+    same_domain = equal_codes(pick(table.domain, a), pick(table.domain, b))
+    stems = equal_codes(pick(table.stem, a), pick(table.stem, b))
+    same_local = equal_codes(pick(table.local, a), pick(table.local, b))
     typo = ((edits <= 1) & (shorter >= 6)) | ((edits <= 2) & (shorter >= 12))
     # A provider tells people of one name apart by a number or a dot: mary71@ and mary72@, or
     # ann_lee@ and ann.lee@ of one domain, are two mailboxes rather than a slip.
     told_apart = (stems & ~same_local) | (same_local & same_domain)
-    found[typo & ~told_apart] = EMAIL_TYPO
-    levels[todo] = found
+    levels[todo] = highest(
+        (same_domain, EMAIL_DOMAIN),
+        (stems | ((edits <= 3) & (shorter >= 12)), EMAIL_LOCAL_SIMILAR),
+        (same_local, EMAIL_LOCAL),
+        (typo & ~told_apart, EMAIL_TYPO),
+    )
     return levels
 
 
@@ -69,7 +79,7 @@ def mailbox_numbers(emails: Column) -> Codes:
     """A number per equal digits in the local part of each distinct address; -1 without digits."""
     codes: Codes = emails.derive(
         "mailbox_number",
-        lambda text: group_codes(_local_parts(text).str.replace_all(r"\D+", "")),
+        lambda _: group_codes(_local_parts(emails).str.replace_all(r"\D+", "")),
     )
     return codes
 
@@ -79,15 +89,12 @@ def made_of_name(emails: Column, email: Codes, names: Column, given: Codes, fami
 
     The person's names may be absent, the e-mail may not.
     """
-    letters = emails.derive(
-        "local_letters", lambda text: _local_parts(text).str.replace_all(r"\P{L}+", "")
-    )
     compact = names.derive(
         "compact_names", lambda text: text.str.replace_all(" ", "", literal=True)
     )
     people = pl.DataFrame(
         {
-            "letters": letters.gather(email),
+            "letters": _local_letters(emails).gather(email),
             "first": compact.gather(pl.Series(given).replace(-1, None)).fill_null(""),
             "last": compact.gather(pl.Series(family).replace(-1, None)).fill_null(""),
         }
@@ -124,12 +131,12 @@ def compare_phone(column: Column, left: Codes, right: Codes) -> Levels:
     levels, todo = split_equal(column, left, right, PHONE_EXACT)
     if not todo.size:
         return levels
-    a, b = left[todo], right[todo]
-    tails = column.derive("phone_tails", _phone_tails)
-    found = np.full(len(todo), PHONE_DIFFERENT, dtype=np.int8)
-    found[edit_distances(column, a, b, most=1) <= 1] = PHONE_TYPO
-    found[equal_codes(tails[a], tails[b])] = PHONE_TAIL
-    levels[todo] = found
+    a, b = pick(left, todo), pick(right, todo)
+    tails: Codes = column.derive("phone_tails", _phone_tails)
+    levels[todo] = highest(
+        (edit_distances(column, a, b, most=1) <= 1, PHONE_TYPO),
+        (equal_codes(pick(tails, a), pick(tails, b)), PHONE_TAIL),
+    )
     return levels
 
 
@@ -160,5 +167,5 @@ def compare_identifier(column: Column, left: Codes, right: Codes) -> Levels:
     numbers = column.derive("running_numbers", _running_numbers)
     apart = np.abs(numbers[a] - numbers[b])
     near &= (apart == 0) | (apart >= _SUCCESSIVE)
-    levels[todo] = np.where(near, IDENTIFIER_TYPO, IDENTIFIER_DIFFERENT)
+    levels[todo] = highest((near, IDENTIFIER_TYPO))
     return levels

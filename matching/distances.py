@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from matching.encode import Codes, Column
+from matching.encode import Codes, Column, pick
 
 WORKERS = 2
 Bags = NDArray[np.uint64]
@@ -61,11 +61,11 @@ def edit_distances(column: Column, left: Codes, right: Codes, *, most: int) -> C
     # One wrong digit is looked for in numbers, in which digits repeat; more in words.
     classes = 16 if most == 1 else 32
     bags = column.derive(f"letter_bags_{classes}", lambda text: letter_bags(text, classes))
-    near = np.flatnonzero(letters_apart(bags[left], bags[right]) <= most)
+    near = np.flatnonzero(letters_apart(pick(bags, left), pick(bags, right)) <= most)
     edits = np.full(len(left), most + 1, dtype=np.uint8)
     edits[near] = process.cpdist(
-        column.strings(left[near]),
-        column.strings(right[near]),
+        column.strings(pick(left, near)),
+        column.strings(pick(right, near)),
         scorer=OSA.distance,
         score_cutoff=most,
         dtype=np.uint8,
@@ -82,10 +82,12 @@ def are_alike(column: Column, left: Codes, right: Codes, *, least: float) -> Boo
     # Places and other vocabularies are small: the same few pairs come again and again.
     memo = column.derive(f"alike_{least}", lambda _: np.full(size * size, -1, dtype=np.int8))
     keys = left.astype(np.int64) * size + right
-    new = np.unique(keys[memo[keys] < 0])
+    known = pick(memo, keys)
+    new = np.unique(keys[np.flatnonzero(known < 0)])
     if new.size:
         memo[new] = _are_similar(column, new // size, new % size, least)
-    alike: Bools = memo[keys] > 0
+        known = pick(memo, keys)
+    alike: Bools = known > 0
     return alike
 
 

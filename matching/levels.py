@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from matching import addresses, comparisons, contacts, organisations
 from matching.comparisons import ABSENT, Levels, blank_levels
-from matching.encode import Codes, Column
+from matching.encode import Codes, Column, pick
 from matching.name_scores import compare_whole_name
 from matching.profiles import ORGANISATION, PERSON, Profiles
 
@@ -80,7 +80,7 @@ class _Pairs:
     def _simple(self, name: str, kind_of: str) -> Iterator[Compared]:
         if name in self.profiles.columns:
             column = self.profiles.columns[name]
-            a, b = column.codes[self.left], column.codes[self.right]
+            a, b = pick(column.codes, self.left), pick(column.codes, self.right)
             yield Compared(name, kind_of, _BY_TYPE[kind_of](column, a, b), column, a, column.codes)
 
     def names(self) -> Iterator[Compared]:
@@ -89,14 +89,15 @@ class _Pairs:
             return
         given_level, family_level, given, family = comparisons.compare_person_name(
             profiles.person_names,
-            (profiles.given[left], profiles.given[right]),
-            (profiles.family[left], profiles.family[right]),
-            (profiles.middle[left], profiles.middle[right]),
+            (pick(profiles.given, left), pick(profiles.given, right)),
+            (pick(profiles.family, left), pick(profiles.family, right)),
+            (pick(profiles.middle, left), pick(profiles.middle, right)),
         )
         names = profiles.person_names
-        full = profiles.full_name[left]
-        shares_both = np.minimum(given_level, family_level) == comparisons.NAME_EXACT
-        full = np.where(shares_both & (full == profiles.full_name[right]), full, -1)
+        full = np.full(len(left), -1, dtype=np.int32)
+        both = np.flatnonzero(np.minimum(given_level, family_level) == comparisons.NAME_EXACT)
+        one, other = (pick(profiles.full_name, side[both]) for side in (left, right))
+        full[both] = np.where(one == other, one, -1)
         yield Compared("given_name", "given_name", given_level, names, given, profiles.given, full)
         yield Compared("family_name", "family_name", family_level, names, family, profiles.family)
         yield from self._simple("middle_name", "middle_name")
@@ -104,7 +105,8 @@ class _Pairs:
         yield from self._simple("date_of_birth", "date")
         for gender in self._simple("gender", "gender"):
             # Equal given names mean equal gender: the second coincidence is none.
-            gender.levels[given_level >= comparisons.NAME_NICKNAME] = ABSENT
+            alike = np.flatnonzero(given_level >= comparisons.NAME_NICKNAME)
+            gender.levels[alike] = ABSENT
             yield gender
 
     def organisation(self) -> Iterator[Compared]:
@@ -141,23 +143,30 @@ def _discount_names_in_email(
     at = np.flatnonzero(alike)
     if not at.size or column is None:
         return
-    made = np.ones(len(at), dtype=bool)
-    for own in (left[at], right[at]):
-        of_one = [
-            contacts.made_of_name(
-                column,
-                column.codes[own],
-                profiles.person_names,
-                profiles.given[person],
-                profiles.family[person],
-            )
-            for person in (left[at], right[at])
-        ]
-        made &= of_one[0] | of_one[1]
+    left, right = left[at], right[at]
+    made = _is_made_of_a_name(profiles, column, left, right)
+    both = np.flatnonzero(made)
+    made[both] = _is_made_of_a_name(profiles, column, right[both], left[both])
     numbers = contacts.mailbox_numbers(column)
-    number_l, number_r = numbers[column.codes[left[at]]], numbers[column.codes[right[at]]]
+    number_l, number_r = (pick(numbers, pick(column.codes, side)) for side in (left, right))
     levels[at[made & (number_l != number_r)]] = contacts.EMAIL_DIFFERENT
     levels[at[made & (number_l < 0) & (number_r < 0)]] = ABSENT
+
+
+def _is_made_of_a_name(
+    profiles: Profiles, column: Column, own: NDArray[np.int64], other: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether the address of each of ``own`` is made of its names, or of those of the other."""
+
+    def made(at: NDArray[np.int64], person: NDArray[np.int64]) -> NDArray[np.bool_]:
+        given, family = pick(profiles.given, person), pick(profiles.family, person)
+        names = profiles.person_names
+        return contacts.made_of_name(column, pick(column.codes, at), names, given, family)
+
+    found = made(own, own)
+    rest = np.flatnonzero(~found)
+    found[rest] = made(own[rest], other[rest])
+    return found
 
 
 def _compare_address(
@@ -167,17 +176,17 @@ def _compare_address(
     street = postcode = city = blank_levels(len(left))
     if "street" in columns:
         column = columns["street"]
-        a, b = column.codes[left], column.codes[right]
+        a, b = pick(column.codes, left), pick(column.codes, right)
         street = addresses.compare_street(column, a, b)
         yield Compared("street", "street", street, column, a, column.codes)
     if "postcode" in columns:
         column = columns["postcode"]
-        a, b = column.codes[left], column.codes[right]
+        a, b = pick(column.codes, left), pick(column.codes, right)
         postcode = addresses.compare_postcode(column, a, b, street)
         yield Compared("postcode", "postcode", postcode, column, a, column.codes)
     if "city" in columns:
         column = columns["city"]
-        a, b = column.codes[left], column.codes[right]
+        a, b = pick(column.codes, left), pick(column.codes, right)
         city = addresses.compare_city(column, a, b, street=street, postcode=postcode)
         yield Compared("city", "city", city, column, a, column.codes)
     street_known = np.where(street >= addresses.STREET_CLOSE, street, ABSENT)
@@ -186,7 +195,7 @@ def _compare_address(
     for name in ("region", "country"):
         if name in columns:
             column = columns[name]
-            a, b = column.codes[left], column.codes[right]
+            a, b = pick(column.codes, left), pick(column.codes, right)
             level = addresses.compare_area(column, a, b, finer=finer)
             finer = np.maximum(finer, level)
             yield Compared(name, "area", level, column, a, column.codes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.encode import Codes
+from matching.encode import Codes, pick
 from matching.profiles import Profiles
 
 Bools = NDArray[np.bool_]
@@ -70,7 +70,8 @@ class ExactRules:
 
     def forbids(self, profiles: Profiles, left: Positions, right: Positions) -> Bools:
         """Whether some ``never`` rule holds; a person and an organisation are never one either."""
-        result: Bools = profiles.is_organisation[left] != profiles.is_organisation[right]
+        kinds = profiles.is_organisation
+        result: Bools = pick(kinds, left) != pick(kinds, right)
         for rule in self.never:
             result |= all_different(profiles, rule, left, right)
         return result

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.distances import WORKERS
+from matching.encode import pick
 from matching.levels import Compared, compare
 from matching.model import AttributeModel, SegmentModel
 from matching.namesakes import bits_of_full_names
@@ -78,18 +79,19 @@ class Scorer:
                 continue
             bits = self._bits(attribute, one)
             levels[:, place] = one.levels
-            column = bits.match[one.levels]
-            more = bits.related[one.levels]
+            known = one.levels.astype(np.intp)
+            column, more = pick(bits.match, known), pick(bits.related, known)
             if bits.match_of_value is not None and bits.related_of_value is not None:
                 assert one.values is not None
                 at = np.flatnonzero(one.levels == attribute.frequency_level)
-                values = one.values[at]
-                column[at] = bits.match_of_value[values]
-                more[at] = bits.related_of_value[values]
+                values = pick(one.values, at)
+                column[at] = pick(bits.match_of_value, values)
+                more[at] = pick(bits.related_of_value, values)
             if one.full_names is not None:
-                lost = self._namesake_bits[one.full_names]
-                column -= lost
-                more -= lost
+                at = np.flatnonzero(one.full_names >= 0)
+                lost = pick(self._namesake_bits, pick(one.full_names, at))
+                column[at] -= lost
+                more[at] -= lost
             contributions[:, place] = column
             related += more
         # Strangers are the base line; related customers are the other way not to match.
