@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy, bulk
+from matching.encode import pick
 from matching.engine import DECISIONS, ScoredPairs
 
 _TABLE = ("staging", "identity_match_candidates")
@@ -31,8 +32,8 @@ def write(
     emptied.
 
     Levels and contributions go along for pairs that merge or wait for a person. For rejected ones,
-    the great majority, they are left empty: they can be had again at any time from the two
-    profiles.
+    the great majority, they are left out: they can be had again at any time from the two profiles.
+    So is what the table supplies by itself.
     """
     written = 0
     options = "FORMAT binary, FREEZE" if first else "FORMAT binary"
@@ -55,25 +56,30 @@ def _fields(
     model_id: int,
     decision: str,
 ) -> list[binary_copy.Field]:
-    one, other = profile_id[pairs.left[at]], profile_id[pairs.right[at]]
-    full = decision != "REJECT"
-    return [
+    one, other = pick(profile_id, pick(pairs.left, at)), pick(profile_id, pick(pairs.right, at))
+    vetoed = pick(pairs.vetoed, at)
+    fields: list[binary_copy.Field] = [
         ("profile_id_l", "i8", np.minimum(one, other)),
         ("profile_id_r", "i8", np.maximum(one, other)),
-        ("rule_id", "i2", pairs.rule[at]),
+        ("rule_id", "i2", pick(pairs.rule, at)),
         ("model_id", "i4", model_id),
-        ("match_weight", "f4", pairs.weight[at]),
-        ("match_probability", "f4", pairs.probability[at]),
-        ("decision", f"S{len(decision)}", decision.encode()),
-        ("is_vetoed", "?", pairs.vetoed[at]),
-        ("levels", "", _array(pairs.levels[at], "i2", _INT2_OID, full)),
-        ("contributions", "", _array(pairs.contributions[at], "f4", _FLOAT4_OID, full)),
+        ("match_weight", "f4", pick(pairs.weight, at)),
+        ("match_probability", "f4", pick(pairs.probability, at)),
     ]
+    if vetoed.any():
+        fields.append(("is_vetoed", "?", vetoed))
+    if decision != "REJECT":
+        fields += [
+            ("decision", f"S{len(decision)}", decision.encode()),
+            ("levels", "", _array(pick(pairs.levels, at), "i2", _INT2_OID)),
+            ("contributions", "", _array(pick(pairs.contributions, at), "f4", _FLOAT4_OID)),
+        ]
+    return fields
 
 
-def _array(values: NDArray[Any], kind: str, oid: int, full: bool) -> Any:
-    """One PostgreSQL array per row of ``values``; when not ``full``, an empty one for all."""
-    width = values.shape[1] if full else 0
+def _array(values: NDArray[Any], kind: str, oid: int) -> Any:
+    """One PostgreSQL array per row of ``values``."""
+    width = values.shape[1]
     head: list[tuple[str, Any]] = [("dimensions", ">i4"), ("nulls", ">i4"), ("oid", ">i4")]
     if not width:
         empty = np.zeros(1, dtype=head)
