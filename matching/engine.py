@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from matching import organisations
 from matching.closure import closure_pairs
 from matching.distances import WORKERS
+from matching.encode import pick
 from matching.model import MatchModel, SegmentModel
 from matching.profiles import ORGANISATION, PERSON, Profiles
 from matching.rules import ExactRules, rule_pairs
@@ -69,7 +70,6 @@ def train(
 ) -> MatchModel:
     """The model of ``profiles``, from their candidate pairs; the same data give the same model."""
     freeze_words(profiles, None)
-    left, right = _in_order(profiles, left, right)
     segments: dict[str, SegmentModel] = {}
     for kind in (PERSON, ORGANISATION):
         if (profiles.is_organisation == (kind == ORGANISATION)).any():
@@ -116,10 +116,10 @@ def score(
     weight = np.full(len(left), REJECTED_BITS, dtype=np.float32)
     levels = np.full((len(left), width), -1, dtype=np.int8)
     contributions = np.zeros((len(left), width + 1), dtype=np.float32)
-    same_kind = profiles.is_organisation[left] == profiles.is_organisation[right]
+    kinds = pick(profiles.is_organisation, left), pick(profiles.is_organisation, right)
     for kind, segment in model.segments.items():
-        mine = same_kind & (profiles.is_organisation[left] == (kind == ORGANISATION))
-        at = np.flatnonzero(mine)
+        is_kind = kind == ORGANISATION
+        at = np.flatnonzero((kinds[0] == is_kind) & (kinds[1] == is_kind))
         if not at.size:
             continue
         if at.size == len(left) and width == len(segment.attributes):
@@ -239,7 +239,7 @@ def _in_order(profiles: Profiles, left: Positions, right: Positions) -> tuple[Po
 
     Comparisons need not be symmetric to the last bit, and ids are in the order of arrival.
     """
-    swapped = profiles.rank[left] > profiles.rank[right]
+    swapped = pick(profiles.rank, left) > pick(profiles.rank, right)
     return np.where(swapped, right, left), np.where(swapped, left, right)
 
 

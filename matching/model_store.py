@@ -6,6 +6,7 @@ than stored twice.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -56,12 +57,15 @@ def pinned(conn: Connection) -> Pinned | None:
 
 def fitting(
     conn: Connection, profiles: Profiles, candidates: Candidates, *, run_id: int
-) -> tuple[int, MatchModel]:
-    """Id and model to score with: the pinned one while it fits, else one trained and pinned now."""
+) -> tuple[int, MatchModel, float | None]:
+    """Id and model to score with, and the seconds of training if that took any: the pinned model
+    while it fits, else one trained and pinned now."""
     found = pinned(conn)
     if found is not None and knows(found.model, profiles):
-        return found.model_id, found.model
-    return train(conn, profiles, candidates, run_id=run_id, chosen_by=None)
+        return found.model_id, found.model, None
+    began = time.perf_counter()
+    model_id, model = train(conn, profiles, candidates, run_id=run_id, chosen_by=None)
+    return model_id, model, time.perf_counter() - began
 
 
 def train(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -31,11 +33,26 @@ def judge_of(config: Config) -> engine.Judge:
 
 def read_both(conn: Connection, config: Config) -> tuple[Profiles, Candidates]:
     """All profiles, encoded for comparison, and all candidate pairs, as positions among them."""
-    copied = copied_profiles(conn, "select_profiles")
-    with ThreadPoolExecutor(1) as database:  # gives the pairs while profiles are encoded here
-        coming = database.submit(_read_pairs, conn)
+    with _beside(conn) as other, ThreadPoolExecutor(1) as database:
+        # The pairs come while profiles do, and while these are encoded here.
+        if other is None:
+            copied = copied_profiles(conn, "select_profiles")
+            coming = database.submit(_read_pairs, conn)
+        else:
+            coming = database.submit(_read_pairs, other)
+            copied = copied_profiles(conn, "select_profiles")
         profiles = encoded(copied, config)
         return profiles, placed(profiles, *coming.result())
+
+
+@contextlib.contextmanager
+def _beside(conn: Connection) -> Iterator[Connection | None]:
+    """A second connection; none where ``conn`` alone sees what was written, as in a rehearsal."""
+    if conn.execute(query(SQL, "has_written")).scalar_one():
+        yield None
+    else:
+        with conn.engine.connect() as other:
+            yield other
 
 
 def read_profiles(conn: Connection, config: Config, *, some: bool = False) -> Profiles:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from matching.distances import WORKERS
 from matching.encode import Codes, Column, encode, encode_values
 
 PERSON, ORGANISATION = "person", "organisation"
@@ -65,21 +67,27 @@ class Profiles:
         name, with its comparison type. Columns that no row fills are left out.
         """
         types = dict(sorted((extra_types or {}).items()))
-        parts, names = encode_values(
-            [_text(frame, name) for name in ("given_name", "family_name", "middle_name")]
-        )
-        columns = {
-            name: encode(_text(frame, name))
+        filled = [
+            name
             for name in (*_PLAIN, *types)
             if name in frame.columns and frame[name].null_count() < len(frame)
-        }
-        columns = {name: column for name, column in columns.items() if len(column.text)}
-        given, family, middle = parts
+        ]
+        person = [_text(frame, name) for name in ("given_name", "family_name", "middle_name")]
+        # What is encoded beside each other keeps both cores busy.
+        with ThreadPoolExecutor(WORKERS) as pool:
+            ranks = pool.submit(_ranks, frame["fingerprint"])
+            several = pool.submit(encode_values, person)
+            every = pool.map(lambda name: encode(_text(frame, name)), filled)
+            columns = {
+                name: column for name, column in zip(filled, every, strict=True) if len(column.text)
+            }
+            (given, family, middle), names = several.result()
+            rank = ranks.result()
         blank = np.full(len(frame), -1, dtype=np.int32)
         organisation = columns["organisation"].codes if "organisation" in columns else blank
         return cls(
             profile_id=frame["profile_id"].to_numpy().astype(np.int64),
-            rank=_ranks(frame["fingerprint"]),
+            rank=rank,
             columns=columns,
             given=given,
             family=family,
@@ -92,17 +100,22 @@ class Profiles:
 
 def _ranks(fingerprints: pl.Series) -> NDArray[np.int64]:
     """The place of each fingerprint in their order, from 0."""
-    # Their first sixteen bytes nearly always tell them apart, and two numbers sort several times
-    # faster than a text.
+    # Their first eight bytes nearly always tell them apart, the next eight those that are left: a
+    # number sorts many times faster than a text.
     wire = fingerprints.cast(pl.Binary)
     if (wire.bin.size() >= 16).all():
         high, low = (
             wire.bin.slice(start, 8).bin.reinterpret(dtype=pl.UInt64, endianness="big").to_numpy()
             for start in (0, 8)
         )
-        order = np.lexsort((low, high))
-        same = (high[order][1:] == high[order][:-1]) & (low[order][1:] == low[order][:-1])
-        if not same.any():
+        order = np.argsort(high)
+        ordered = high[order]
+        is_tied = np.append(ordered[1:] == ordered[:-1], False)
+        tied = np.flatnonzero(is_tied | np.roll(is_tied, 1))
+        few = order[tied]
+        few = few[np.lexsort((low[few], high[few]))]
+        order[tied] = few
+        if not ((low[few][1:] == low[few][:-1]) & (high[few][1:] == high[few][:-1])).any():
             ranks = np.empty(len(order), dtype=np.int64)
             ranks[order] = np.arange(len(order))
             return ranks

@@ -57,9 +57,11 @@ def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
             bar.update()
             written = _Written(conn, database, profiles.profile_id, model_id)
             parts = iter([engine.match_by_rules(profiles, judge.rules, RULES_MODEL)])
-            version = "rules"
+            version, training = "rules", None
         else:
-            model_id, model = model_store.fitting(conn, profiles, candidates, run_id=ctx.run_id)
+            model_id, model, training = model_store.fitting(
+                conn, profiles, candidates, run_id=ctx.run_id
+            )
             version = model.version
             bar.update()
             written = _Written(conn, database, profiles.profile_id, model_id)
@@ -83,6 +85,7 @@ def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
             "decisions": dict(reversed(list(decided))),
             "vetoed": written.vetoed_n,
             "closing_pairs": written.closing_n,
+            **({} if training is None else {"training_seconds": round(training, 2)}),
         },
     )
 

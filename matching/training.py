@@ -23,6 +23,8 @@ All sums run in the order of fingerprints, so the rows may come in any order.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,17 +69,21 @@ def random_pairs(
 
 def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positions) -> SegmentModel:
     """The model of the customers of ``kind``, from candidate pairs (positions) and random pairs."""
-    members = np.flatnonzero(profiles.is_organisation == (kind == ORGANISATION))
-    own = profiles.is_organisation[left] == (kind == ORGANISATION)
-    own &= profiles.is_organisation[left] == profiles.is_organisation[right]
-    left, right = left[own], right[own]
+    is_own = profiles.is_organisation == (kind == ORGANISATION)
+    members = np.flatnonzero(is_own)
+    if len(members) < len(profiles):
+        own = is_own[left] & is_own[right]
+        left, right = left[own], right[own]
     candidate_n = len(left)
-    left, right = _sample(profiles, left, right)
-    share = len(left) / candidate_n if candidate_n else 1.0
     pool = random_pairs(profiles, members)
+    with ThreadPoolExecutor(1) as sampling:  # while random pairs make the tables of values
+        sampled = sampling.submit(_sample, profiles, left, right)
+        of_random = compare(profiles, *pool, kind, workers=WORKERS)
+        left, right = sampled.result()
+    share = len(left) / candidate_n if candidate_n else 1.0
     compared = compare(profiles, left, right, kind, workers=WORKERS)
     attributes = [Attribute(one) for one in compared]
-    random, candidates = Pairs(compare(profiles, *pool, kind, workers=WORKERS)), Pairs(compared)
+    random, candidates = Pairs(of_random), Pairs(compared)
     n = len(members)
     all_pairs = max(n * (n - 1) / 2.0, 1.0)
     # Before data speak: every second profile has one partner, and a third as many have relatives.
@@ -118,20 +124,23 @@ def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positio
 
 
 def _sample(profiles: Profiles, left: Positions, right: Positions) -> tuple[Positions, Positions]:
-    """At most TRAINING_PAIRS pairs in an order, and a choice, that depend on fingerprints only."""
+    """At most TRAINING_PAIRS pairs in an order, and a choice, that depend on fingerprints only.
+
+    Of each pair the side comes first whose fingerprint does.
+    """
     one, other = profiles.rank[left], profiles.rank[right]
-    # One number per pair, which side comes first as its last bit: it sorts several times faster
-    # than a pair, and can be taken apart again.
+    # One number per pair: it sorts several times faster than a pair, and can be taken apart again.
     n = len(profiles)
-    keys = (np.minimum(one, other) * n + np.maximum(one, other)) * 2 + (one > other)
+    keys = np.minimum(one, other)
+    keys *= n
+    keys += np.maximum(one, other)
     keys.sort()
     if len(keys) > TRAINING_PAIRS:
         generator = np.random.default_rng(7)
         keys = keys[np.sort(generator.choice(len(keys), TRAINING_PAIRS, replace=False))]
-    pairs, turned = keys // 2, keys % 2 == 1
     ordered = _by_rank(profiles)
-    low, high = ordered[pairs // n], ordered[pairs % n]
-    return np.where(turned, high, low), np.where(turned, low, high)
+    first, second = np.divmod(keys, n)
+    return ordered[first], ordered[second]
 
 
 def _by_rank(profiles: Profiles) -> Positions:
