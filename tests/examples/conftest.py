@@ -10,24 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from mdm.services.model import Endpoints
-
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-
-@pytest.fixture
-def services(tmp_path: Path, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a user whose services somebody else runs."""
-    for name, value in {
-        "MDM_SERVICES": "external",
-        "MDM_HOME": str(tmp_path / "home"),
-        "DATABASE_URL": endpoints.database_url.get_secret_value(),
-        "S3_ENDPOINT": f"http://{endpoints.s3_endpoint}",
-        "S3_ACCESS_KEY": endpoints.s3_access_key,
-        "S3_SECRET_KEY": endpoints.s3_secret_key.get_secret_value(),
-        "S3_BUCKET": endpoints.bucket,
-    }.items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from mdm.cli import execute
-from mdm.services.model import Endpoints
 
 MAPPING = """
 [sources.crm]
@@ -61,22 +60,12 @@ class CommandLine:
 @pytest.fixture
 def mdm(
     tmp_path: Path,
-    endpoints: Endpoints,
+    services: None,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> CommandLine:
     """A user's folder with a configuration, and services that somebody else runs."""
     monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "MDM_SERVICES": "external",
-        "MDM_HOME": str(tmp_path / "home"),
-        "DATABASE_URL": endpoints.database_url.get_secret_value(),
-        "S3_ENDPOINT": f"http://{endpoints.s3_endpoint}",
-        "S3_ACCESS_KEY": endpoints.s3_access_key,
-        "S3_SECRET_KEY": endpoints.s3_secret_key.get_secret_value(),
-        "S3_BUCKET": endpoints.bucket,
-    }.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.delenv("MDM_CONFIG", raising=False)
     line = CommandLine(tmp_path, capfd)
     line.write("mdm.toml", MAPPING)
