@@ -103,23 +103,13 @@ SELECT (SELECT count(*) FROM pg_temp.gold_looked)
 
 -- name: create_known
 -- The open conflicts of the customers looked at, as they are on record (their position is NULL where
--- the attribute is no more).
+-- the attribute is no more). Most open conflicts are of others: the index is walked once along an array.
 CREATE TEMPORARY TABLE gold_known ON COMMIT DROP AS
-SELECT o.conflict_id, o.global_customer_id, a.position, o."values", o.winner
-FROM (
-    SELECT c.*
-    FROM pg_temp.gold_looked AS l
-    CROSS JOIN LATERAL (
-        -- by index, customer by customer: most open conflicts are of others
-        SELECT c.*
-        FROM gold.customer_attribute_conflicts AS c
-        WHERE c.global_customer_id = l.global_customer_id AND c.resolved_at IS NULL
-        OFFSET 0) AS c
-    UNION ALL
-    SELECT c.*
-    FROM gold.customer_attribute_conflicts AS c
-    WHERE c.resolved_at IS NULL AND :everyone) AS o
-LEFT JOIN gold.golden_attributes AS a USING (attribute);
+SELECT c.conflict_id, c.global_customer_id, a.position, c."values", c.winner
+FROM gold.customer_attribute_conflicts AS c
+LEFT JOIN gold.golden_attributes AS a USING (attribute)
+WHERE c.resolved_at IS NULL
+  AND (:everyone OR c.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_looked)));
 ANALYZE pg_temp.gold_known (global_customer_id, position)
 
 -- name: close_conflicts

@@ -52,39 +52,41 @@ WHERE f.attribute = 'date_of_birth' AND f.resolved_at IS NULL;
 ANALYZE pg_temp.gold_doubtful, pg_temp.gold_suspicious
 
 -- name: create_doubtful_of_stirred
--- The same of the stirred customers: of the pairs that their own profiles have.
+-- The same of the stirred customers: of the pairs that their own profiles have. (Of all that is wanted
+-- the server makes one array and walks the index once along it: a fifth of the time of as many
+-- look-ups.)
 CREATE TEMPORARY TABLE gold_own ON COMMIT DROP AS
-SELECT DISTINCT m.profile_id
-FROM pg_temp.gold_stirred AS t
-JOIN identity.customer_identity_map AS m USING (global_customer_id);
-ANALYZE pg_temp.gold_own;
+SELECT m.profile_id
+FROM identity.customer_identity_map AS m
+WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_stirred));
 CREATE TEMPORARY TABLE gold_doubtful ON COMMIT DROP AS
-SELECT p.profile_id_l, p.profile_id_r, p.match_probability, p.match_weight
-FROM pg_temp.gold_own AS own
--- by index, profile by profile: most doubtful pairs are of others
-CROSS JOIN LATERAL (
-    SELECT l.profile_id_l, l.profile_id_r, l.match_probability, l.match_weight
-    FROM staging.identity_match_candidates AS l
-    WHERE l.profile_id_l = own.profile_id AND l.decision = 'FLAG_REVIEW' AND NOT l.is_vetoed
-    UNION ALL
-    SELECT r.profile_id_l, r.profile_id_r, r.match_probability, r.match_weight
-    FROM staging.identity_match_candidates AS r
-    WHERE r.profile_id_r = own.profile_id AND r.decision = 'FLAG_REVIEW' AND NOT r.is_vetoed
-      AND r.profile_id_l NOT IN (SELECT profile_id FROM pg_temp.gold_own)
-    OFFSET 0) AS p;
+SELECT l.profile_id_l, l.profile_id_r, l.match_probability, l.match_weight
+FROM staging.identity_match_candidates AS l
+WHERE l.profile_id_l = ANY (ARRAY(SELECT profile_id FROM pg_temp.gold_own))
+  AND l.decision = 'FLAG_REVIEW' AND NOT l.is_vetoed
+UNION ALL
+SELECT r.profile_id_l, r.profile_id_r, r.match_probability, r.match_weight
+FROM staging.identity_match_candidates AS r
+WHERE r.profile_id_r = ANY (ARRAY(SELECT profile_id FROM pg_temp.gold_own))
+  AND r.decision = 'FLAG_REVIEW' AND NOT r.is_vetoed
+  AND r.profile_id_l NOT IN (SELECT profile_id FROM pg_temp.gold_own);
 CREATE TEMPORARY TABLE gold_suspicious ON COMMIT DROP AS
+WITH of_two_births AS (
+    SELECT f.global_customer_id
+    FROM gold.customer_attribute_conflicts AS f
+    WHERE f.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_stirred))
+      AND f.attribute = 'date_of_birth' AND f.resolved_at IS NULL
+)
 SELECT c.global_customer_id, c.weakest_profile_l, c.weakest_profile_r, c.weakest_probability, s.why
-FROM pg_temp.gold_stirred AS t
-JOIN identity.customer_clusters AS c USING (global_customer_id)
+FROM identity.customer_clusters AS c
 CROSS JOIN LATERAL (
     SELECT 'VERY_LARGE' WHERE c.profile_n >= :large_profiles
     UNION ALL
     SELECT 'WEAK_LINK' WHERE c.weakest_probability < :auto_merge
     UNION ALL
-    SELECT 'BIRTH_DATES_DIFFER'
-    FROM gold.customer_attribute_conflicts AS f
-    WHERE f.global_customer_id = c.global_customer_id
-      AND f.attribute = 'date_of_birth' AND f.resolved_at IS NULL) AS s (why);
+    SELECT 'BIRTH_DATES_DIFFER' WHERE c.global_customer_id IN (SELECT global_customer_id FROM of_two_births)
+    ) AS s (why)
+WHERE c.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_stirred));
 ANALYZE pg_temp.gold_doubtful, pg_temp.gold_suspicious
 
 -- name: create_needed
@@ -111,9 +113,11 @@ ANALYZE pg_temp.gold_homes
 CREATE TEMPORARY TABLE gold_homes ON COMMIT DROP AS
 SELECT DISTINCT ON (m.profile_id, m.global_customer_id)
        m.profile_id, m.global_customer_id, m.record_id, m.source, m.source_record_id
-FROM pg_temp.gold_needed AS n
-JOIN staging.identity_inputs AS i USING (profile_id)
-JOIN identity.customer_identity_map AS m USING (record_id)
+FROM identity.customer_identity_map AS m
+WHERE m.record_id = ANY (ARRAY(
+    SELECT i.record_id
+    FROM staging.identity_inputs AS i
+    WHERE i.profile_id = ANY (ARRAY(SELECT profile_id FROM pg_temp.gold_needed))))
 ORDER BY m.profile_id, m.global_customer_id, m.record_id;
 ANALYZE pg_temp.gold_homes
 
