@@ -52,10 +52,15 @@ SELECT rule_set_id FROM gold.survivorship_rule_sets WHERE digest = :digest
 
 -- name: create_touched
 -- The customers to rebuild, one row each, with their records in the identity map (0: the customer
--- left; 1: there is nothing to choose). Filled by one of the touch_* queries.
+-- left; 1: there is nothing to choose). Filled by one of the touch_* queries. And where not all are
+-- rebuilt, these records.
 CREATE UNLOGGED TABLE gold.work_touched (
     global_customer_id uuid NOT NULL,
     record_n           bigint NOT NULL
+);
+CREATE UNLOGGED TABLE gold.work_record (
+    global_customer_id uuid NOT NULL,
+    record_id          bigint NOT NULL
 )
 
 -- name: touch_all
@@ -73,19 +78,16 @@ WHERE NOT EXISTS (SELECT FROM identity.customer_identity_map AS m
 -- name: touch_news
 -- Customers with news: a record of theirs changed, was linked anew or went; they hold together with
 -- another confidence; an identity event names them; an override of theirs came, moved, started or
--- ran out; their recency steps down.
-INSERT INTO gold.work_touched
-SELECT t.global_customer_id, (SELECT count(*) FROM identity.customer_identity_map AS m
-                              WHERE m.global_customer_id = t.global_customer_id)
-FROM (
+-- ran out; their recency steps down. With their records in gold.work_record, as these are counted.
+WITH named AS MATERIALIZED (
     -- ordered, so that they are told apart by sorting the few there are: a hash table is made as
     -- large as the planner fears there may be
-    SELECT DISTINCT ON (named.id) named.id
+    SELECT DISTINCT ON (news.id) news.id AS global_customer_id
     FROM (
         SELECT m.global_customer_id
-        FROM staging.records AS r
-        JOIN identity.customer_identity_map AS m USING (record_id)
-        WHERE r.change_seq > :change_seq
+        FROM identity.customer_identity_map AS m
+        WHERE m.record_id = ANY (ARRAY(SELECT r.record_id FROM staging.records AS r
+                                       WHERE r.change_seq > :change_seq))
         UNION ALL
         SELECT x.global_customer_id
         FROM staging.records AS r
@@ -100,10 +102,10 @@ FROM (
         FROM identity.customer_clusters AS c
         WHERE :identity_moved AND c.run_id > :identity_run_id
         UNION ALL
-        SELECT named.id
+        SELECT party.id
         FROM identity.identity_events AS e
-        CROSS JOIN LATERAL (VALUES (e.global_customer_id), (e.related_customer_id)) AS named (id)
-        WHERE e.event_id > :identity_event_id AND named.id IS NOT NULL
+        CROSS JOIN LATERAL (VALUES (e.global_customer_id), (e.related_customer_id)) AS party (id)
+        WHERE e.event_id > :identity_event_id AND party.id IS NOT NULL
         UNION ALL
         SELECT coalesce(wanted.global_customer_id, applied.global_customer_id)
         FROM gold.effective_overrides(:as_of) AS wanted
@@ -119,13 +121,26 @@ FROM (
         CROSS JOIN (VALUES (1), (2)) AS step (n)
         WHERE d.last_seen_at >= CAST(:last_as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
           AND d.last_seen_at < CAST(:as_of AS timestamptz) - step.n * CAST(:stale_after AS interval)
-    ) AS named (id)
-    ORDER BY named.id
-) AS t (global_customer_id)
+    ) AS news (id)
+    ORDER BY news.id
+), found AS (
+    INSERT INTO gold.work_record
+    SELECT m.global_customer_id, m.record_id
+    FROM identity.customer_identity_map AS m
+    WHERE m.global_customer_id = ANY (ARRAY(SELECT n.global_customer_id FROM named AS n))
+    RETURNING global_customer_id
+)
+INSERT INTO gold.work_touched
+SELECT n.global_customer_id, coalesce(c.record_n, 0)
+FROM named AS n
+LEFT JOIN (SELECT f.global_customer_id, count(*) AS record_n
+           FROM found AS f
+           GROUP BY f.global_customer_id) AS c USING (global_customer_id)
 
 -- name: analyze_touched
 -- Everything behind plans by how many there are.
-ANALYZE gold.work_touched
+ANALYZE gold.work_touched;
+ANALYZE gold.work_record (record_id)
 
 -- name: newest_touch
 -- The newest word left for conflict detection: its number, or 0.
@@ -457,47 +472,86 @@ SET canonical_full_name = CASE WHEN w.said ? 'full_name' THEN w.said ->> 'full_n
 FROM words AS w
 WHERE w.global_customer_id = g.global_customer_id
 
--- name: merge_golden
--- Bring gold.dim_customers to the golden values and stage what changed: one row of
--- gold.customer_changes per customer whose meaning changed. Counters are brought up to date silently.
+-- name: scored
+-- The golden values with what is told of them: one row per customer, for the next two. The statement
+-- says who `confidences` is.
+SELECT g.*, coalesce(c.confidence, 1) AS match_confidence,
+       CAST(round(CAST(
+           0.5 * (CAST('full_name' = ANY (:expected) AND g.canonical_full_name IS NOT NULL AS integer)
+                + CAST('given_name' = ANY (:expected) AND g.canonical_given_name IS NOT NULL AS integer)
+                + CAST('middle_name' = ANY (:expected) AND g.canonical_middle_name IS NOT NULL AS integer)
+                + CAST('family_name' = ANY (:expected) AND g.canonical_family_name IS NOT NULL AS integer)
+                + CAST('email' = ANY (:expected) AND g.canonical_email IS NOT NULL AS integer)
+                + CAST('phone' = ANY (:expected) AND g.canonical_phone IS NOT NULL AS integer)
+                + CAST('date_of_birth' = ANY (:expected) AND g.canonical_date_of_birth IS NOT NULL AS integer)
+                + CAST('gender' = ANY (:expected) AND g.canonical_gender IS NOT NULL AS integer)
+                + CAST('street' = ANY (:expected) AND g.canonical_street IS NOT NULL AS integer)
+                + CAST('city' = ANY (:expected) AND g.canonical_city IS NOT NULL AS integer)
+                + CAST('region' = ANY (:expected) AND g.canonical_region IS NOT NULL AS integer)
+                + CAST('postcode' = ANY (:expected) AND g.canonical_postcode IS NOT NULL AS integer)
+                + CAST('country' = ANY (:expected) AND g.canonical_country IS NOT NULL AS integer)
+                + CAST('tax_id' = ANY (:expected) AND g.canonical_tax_id IS NOT NULL AS integer)
+                + CAST('customer_number' = ANY (:expected) AND g.canonical_customer_number IS NOT NULL AS integer)
+                + CAST('organisation' = ANY (:expected) AND g.canonical_organisation IS NOT NULL AS integer)
+                + CASE WHEN g.extra = '{}' THEN 0
+                       ELSE (SELECT count(*) FROM unnest(CAST(:expected AS text[])) AS wanted (attribute)
+                             WHERE g.extra ? wanted.attribute) END)
+               / greatest(cardinality(CAST(:expected AS text[])), 1)
+           + 0.3 * g.validity
+           + 0.2 * CASE WHEN g.last_seen_at >= :as_of - CAST(:stale_after AS interval) THEN 1
+                        WHEN g.last_seen_at >= :as_of - 2 * CAST(:stale_after AS interval) THEN 0.5
+                        ELSE 0 END AS numeric), 3) AS numeric(4, 3)) AS data_quality_score
+FROM pg_temp.gold_golden AS g
+LEFT JOIN confidences AS c USING (global_customer_id)
+
+-- name: fill_golden
+-- Fill gold.dim_customers in a first load, and stage that all are new.
 WITH splits AS (
     SELECT DISTINCT ON (e.related_customer_id)
            e.related_customer_id AS global_customer_id, e.global_customer_id AS origin_id
     FROM identity.identity_events AS e
     WHERE e.event_type = 'SPLIT' AND e.event_id > :identity_event_id
     ORDER BY e.related_customer_id, e.event_id DESC
-), scored AS NOT MATERIALIZED (
-    SELECT g.*, coalesce(c.confidence, 1) AS match_confidence,
-           CAST(round(CAST(
-               0.5 * (CAST('full_name' = ANY (:expected) AND g.canonical_full_name IS NOT NULL AS integer)
-                    + CAST('given_name' = ANY (:expected) AND g.canonical_given_name IS NOT NULL AS integer)
-                    + CAST('middle_name' = ANY (:expected) AND g.canonical_middle_name IS NOT NULL AS integer)
-                    + CAST('family_name' = ANY (:expected) AND g.canonical_family_name IS NOT NULL AS integer)
-                    + CAST('email' = ANY (:expected) AND g.canonical_email IS NOT NULL AS integer)
-                    + CAST('phone' = ANY (:expected) AND g.canonical_phone IS NOT NULL AS integer)
-                    + CAST('date_of_birth' = ANY (:expected) AND g.canonical_date_of_birth IS NOT NULL AS integer)
-                    + CAST('gender' = ANY (:expected) AND g.canonical_gender IS NOT NULL AS integer)
-                    + CAST('street' = ANY (:expected) AND g.canonical_street IS NOT NULL AS integer)
-                    + CAST('city' = ANY (:expected) AND g.canonical_city IS NOT NULL AS integer)
-                    + CAST('region' = ANY (:expected) AND g.canonical_region IS NOT NULL AS integer)
-                    + CAST('postcode' = ANY (:expected) AND g.canonical_postcode IS NOT NULL AS integer)
-                    + CAST('country' = ANY (:expected) AND g.canonical_country IS NOT NULL AS integer)
-                    + CAST('tax_id' = ANY (:expected) AND g.canonical_tax_id IS NOT NULL AS integer)
-                    + CAST('customer_number' = ANY (:expected) AND g.canonical_customer_number IS NOT NULL AS integer)
-                    + CAST('organisation' = ANY (:expected) AND g.canonical_organisation IS NOT NULL AS integer)
-                    + CASE WHEN g.extra = '{}' THEN 0
-                           ELSE (SELECT count(*) FROM unnest(CAST(:expected AS text[])) AS wanted (attribute)
-                                 WHERE g.extra ? wanted.attribute) END)
-                   / greatest(cardinality(CAST(:expected AS text[])), 1)
-               + 0.3 * g.validity
-               + 0.2 * CASE WHEN g.last_seen_at >= :as_of - CAST(:stale_after AS interval) THEN 1
-                            WHEN g.last_seen_at >= :as_of - 2 * CAST(:stale_after AS interval) THEN 0.5
-                            ELSE 0 END AS numeric), 3) AS numeric(4, 3)) AS data_quality_score
-    FROM pg_temp.gold_golden AS g
-    LEFT JOIN identity.customer_clusters AS c USING (global_customer_id)
-), merged AS (
+), confidences AS NOT MATERIALIZED (
+    SELECT k.global_customer_id, k.confidence FROM identity.customer_clusters AS k
+), scored AS ({scored}), added AS (
+    INSERT INTO gold.dim_customers
+    SELECT s.global_customer_id, s.canonical_full_name, s.canonical_given_name,
+           s.canonical_middle_name, s.canonical_family_name, s.canonical_email, s.canonical_phone,
+           s.canonical_date_of_birth, s.canonical_gender, s.canonical_street, s.canonical_city,
+           s.canonical_region, s.canonical_postcode, s.canonical_country, s.canonical_tax_id,
+           s.canonical_customer_number, s.canonical_organisation, s.extra, s.source_systems,
+           s.primary_source, s.record_count, s.data_quality_score, s.match_confidence,
+           s.last_seen_at, :as_of, :as_of, :run_id
+    FROM scored AS s
+    RETURNING global_customer_id
+)
+INSERT INTO gold.customer_changes (run_id, occurred_at, change_type, global_customer_id, related_customer_id)
+SELECT :run_id, :as_of, CASE WHEN s.origin_id IS NULL THEN 'INSERT' ELSE 'SPLIT' END,
+       a.global_customer_id, s.origin_id
+FROM added AS a
+LEFT JOIN splits AS s USING (global_customer_id)
+ORDER BY a.global_customer_id
+
+-- name: merge_golden
+-- Bring gold.dim_customers to the golden values and stage what changed: one row of
+-- gold.customer_changes per customer whose meaning changed. Counters are brought up to date silently.
+-- Rows are found as in gold/members.sql, in the order of their keys.
+WITH splits AS (
+    SELECT DISTINCT ON (e.related_customer_id)
+           e.related_customer_id AS global_customer_id, e.global_customer_id AS origin_id
+    FROM identity.identity_events AS e
+    WHERE e.event_type = 'SPLIT' AND e.event_id > :identity_event_id
+    ORDER BY e.related_customer_id, e.event_id DESC
+), confidences AS MATERIALIZED (
+    SELECT k.global_customer_id, k.confidence
+    FROM identity.customer_clusters AS k
+    WHERE k.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_golden))
+), scored AS ({scored}), merged AS (
     MERGE INTO gold.dim_customers AS d
-    USING scored AS s ON d.global_customer_id = s.global_customer_id
+    USING scored AS s
+       ON d.global_customer_id = s.global_customer_id
+      AND d.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_golden))
     WHEN MATCHED AND (d.canonical_full_name, d.canonical_given_name, d.canonical_middle_name,
                       d.canonical_family_name, d.canonical_email, d.canonical_phone,
                       d.canonical_date_of_birth, d.canonical_gender, d.canonical_street,
@@ -529,45 +583,39 @@ WITH splits AS (
         UPDATE SET
             record_count = s.record_count, data_quality_score = s.data_quality_score,
             match_confidence = s.match_confidence, last_seen_at = s.last_seen_at, run_id = :run_id
-    RETURNING d.global_customer_id, gold.changed_columns(old, new) AS changed_columns,
-              gold.meaning(old) AS old_row
-), added AS (
-    -- beside the MERGE, not in it: a first load need not match each row against nothing
-    INSERT INTO gold.dim_customers
-    SELECT s.global_customer_id, s.canonical_full_name, s.canonical_given_name,
-           s.canonical_middle_name, s.canonical_family_name, s.canonical_email, s.canonical_phone,
-           s.canonical_date_of_birth, s.canonical_gender, s.canonical_street, s.canonical_city,
-           s.canonical_region, s.canonical_postcode, s.canonical_country, s.canonical_tax_id,
-           s.canonical_customer_number, s.canonical_organisation, s.extra, s.source_systems,
-           s.primary_source, s.record_count, s.data_quality_score, s.match_confidence,
-           s.last_seen_at, :as_of, :as_of, :run_id
-    FROM scored AS s
-    WHERE NOT EXISTS (SELECT FROM gold.dim_customers AS d WHERE d.global_customer_id = s.global_customer_id)
-    RETURNING global_customer_id
-), changes AS (
-    SELECT m.global_customer_id, 'UPDATE' AS change_type, CAST(NULL AS uuid) AS origin_id,
-           m.changed_columns, m.old_row
-    FROM merged AS m
-    WHERE cardinality(m.changed_columns) > 0
-    UNION ALL
-    SELECT a.global_customer_id, CASE WHEN s.origin_id IS NULL THEN 'INSERT' ELSE 'SPLIT' END,
-           s.origin_id, NULL, NULL
-    FROM added AS a
-    LEFT JOIN splits AS s USING (global_customer_id)
+    WHEN NOT MATCHED THEN
+        INSERT VALUES (
+            s.global_customer_id, s.canonical_full_name, s.canonical_given_name,
+            s.canonical_middle_name, s.canonical_family_name, s.canonical_email, s.canonical_phone,
+            s.canonical_date_of_birth, s.canonical_gender, s.canonical_street, s.canonical_city,
+            s.canonical_region, s.canonical_postcode, s.canonical_country, s.canonical_tax_id,
+            s.canonical_customer_number, s.canonical_organisation, s.extra, s.source_systems,
+            s.primary_source, s.record_count, s.data_quality_score, s.match_confidence,
+            s.last_seen_at, :as_of, :as_of, :run_id)
+    RETURNING d.global_customer_id, merge_action() = 'INSERT' AS is_new,
+              CASE merge_action() WHEN 'UPDATE' THEN gold.changed_columns(old, new) END AS changed_columns,
+              CASE merge_action() WHEN 'UPDATE' THEN gold.meaning(old) END AS old_row
 )
 INSERT INTO gold.customer_changes
     (run_id, occurred_at, change_type, global_customer_id, related_customer_id, changed_columns, old_row)
-SELECT :run_id, :as_of, c.change_type, c.global_customer_id, c.origin_id, c.changed_columns, c.old_row
-FROM changes AS c
-ORDER BY c.global_customer_id
+SELECT :run_id, :as_of,
+       CASE WHEN NOT m.is_new THEN 'UPDATE' WHEN s.origin_id IS NULL THEN 'INSERT' ELSE 'SPLIT' END,
+       m.global_customer_id, CASE WHEN m.is_new THEN s.origin_id END, m.changed_columns, m.old_row
+FROM merged AS m
+LEFT JOIN splits AS s USING (global_customer_id)
+WHERE m.is_new OR cardinality(m.changed_columns) > 0
+ORDER BY m.global_customer_id
 
 -- name: remove_vanished
 -- Take out of gold the touched customers that have no record any more: merged into another, or gone.
-WITH removed AS (
+WITH gone AS MATERIALIZED (
+    SELECT t.global_customer_id
+    FROM gold.work_touched AS t
+    WHERE NOT EXISTS (SELECT FROM pg_temp.gold_golden AS g WHERE g.global_customer_id = t.global_customer_id)
+), removed AS (
     DELETE FROM gold.dim_customers AS d
-    USING gold.work_touched AS t
+    USING gone AS t
     WHERE t.global_customer_id = d.global_customer_id
-      AND NOT EXISTS (SELECT FROM pg_temp.gold_golden AS g WHERE g.global_customer_id = d.global_customer_id)
     RETURNING d.global_customer_id, gold.meaning(d) AS old_row
 )
 INSERT INTO gold.customer_changes
@@ -577,26 +625,33 @@ SELECT :run_id, :as_of, CASE c.state WHEN 'MERGED' THEN 'MERGE' ELSE 'DELETE' EN
 FROM removed AS r
 JOIN identity.customers AS c USING (global_customer_id)
 
--- name: merge_lineage
--- Who won each value now; rows of customers that left go.
-WITH gone AS (
-    DELETE FROM gold.customer_lineage AS l
-    USING gold.work_touched AS t
-    WHERE t.global_customer_id = l.global_customer_id
-      AND NOT EXISTS (SELECT FROM pg_temp.gold_golden AS g WHERE g.global_customer_id = l.global_customer_id)
-), moved AS (
-    UPDATE gold.customer_lineage AS l
-    SET record_ids = g.record_ids, rule_set_id = :rule_set_id, extra_records = g.extra_records,
-        overrides = g.overrides
-    FROM pg_temp.gold_golden AS g
-    WHERE g.global_customer_id = l.global_customer_id
-      AND (l.record_ids, l.rule_set_id, l.extra_records, l.overrides)
-          IS DISTINCT FROM (g.record_ids, :rule_set_id, g.extra_records, g.overrides)
-)
+-- name: fill_lineage
+-- Who won each value, in a first load.
 INSERT INTO gold.customer_lineage
 SELECT g.global_customer_id, g.record_ids, :rule_set_id, g.extra_records, g.overrides
 FROM pg_temp.gold_golden AS g
-WHERE NOT EXISTS (SELECT FROM gold.customer_lineage AS l WHERE l.global_customer_id = g.global_customer_id)
+
+-- name: merge_lineage
+-- Who won each value now; rows of customers that left go.
+WITH gone AS MATERIALIZED (
+    SELECT t.global_customer_id
+    FROM gold.work_touched AS t
+    WHERE NOT EXISTS (SELECT FROM pg_temp.gold_golden AS g WHERE g.global_customer_id = t.global_customer_id)
+), removed AS (
+    DELETE FROM gold.customer_lineage AS l
+    USING gone AS t
+    WHERE t.global_customer_id = l.global_customer_id
+)
+MERGE INTO gold.customer_lineage AS l
+USING pg_temp.gold_golden AS g
+   ON l.global_customer_id = g.global_customer_id
+  AND l.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_golden))
+WHEN MATCHED AND (l.record_ids, l.rule_set_id, l.extra_records, l.overrides)
+     IS DISTINCT FROM (g.record_ids, :rule_set_id, g.extra_records, g.overrides) THEN
+    UPDATE SET record_ids = g.record_ids, rule_set_id = :rule_set_id, extra_records = g.extra_records,
+               overrides = g.overrides
+WHEN NOT MATCHED THEN
+    INSERT VALUES (g.global_customer_id, g.record_ids, :rule_set_id, g.extra_records, g.overrides)
 
 -- name: analyze_gold
 -- What comes behind plans by it, and autovacuum sees nothing before the commit.

@@ -41,12 +41,13 @@ WHERE gold.record_n <> live.record_n
   AND CAST(s.marks ->> 'identity_run_id' AS bigint) = (SELECT coalesce(max(run_id), 0) FROM identity.consumption)
 
 -- name: inv_nobody_is_lost_since
--- Of the customers whose records changed or were linked anew, and of those that gold changed.
-WITH named AS (
+-- Of the customers whose records changed or were linked anew, and of those that gold changed. As above,
+-- what is linked is alive but for what was deleted since identity last looked.
+WITH named AS MATERIALIZED (
     SELECT m.global_customer_id
-    FROM staging.records AS r
-    JOIN identity.customer_identity_map AS m USING (record_id)
-    WHERE r.change_seq > :since_change_seq
+    FROM identity.customer_identity_map AS m
+    WHERE m.record_id = ANY (ARRAY(SELECT r.record_id FROM staging.records AS r
+                                   WHERE r.change_seq > :since_change_seq))
     UNION
     SELECT m.global_customer_id FROM identity.customer_identity_map AS m WHERE m.run_id > :since_run_id
     UNION
@@ -54,19 +55,36 @@ WITH named AS (
     WHERE t.run_id > :since_run_id AND t.global_customer_id IS NOT NULL
     UNION
     SELECT c.global_customer_id FROM gold.customer_changes AS c WHERE c.run_id > :since_run_id
+), linked AS (
+    SELECT m.global_customer_id, count(*) AS record_n
+    FROM identity.customer_identity_map AS m
+    WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
+    GROUP BY m.global_customer_id
+), dead AS (
+    SELECT m.global_customer_id, count(*) AS record_n
+    FROM staging.records AS r
+    JOIN identity.customer_identity_map AS m USING (record_id)
+    WHERE r.is_deleted
+      AND r.change_seq > (SELECT coalesce(max(c.change_seq), 0) FROM identity.consumption AS c)
+    GROUP BY m.global_customer_id
 )
-SELECT n.global_customer_id, d.record_count, live.record_n
-FROM named AS n
-LEFT JOIN gold.dim_customers AS d USING (global_customer_id)
-CROSS JOIN LATERAL (SELECT count(*) AS record_n
-                    FROM identity.customer_identity_map AS m
-                    JOIN staging.records AS r USING (record_id)
-                    WHERE m.global_customer_id = n.global_customer_id AND NOT r.is_deleted) AS live
-WHERE coalesce(d.record_count, 0) <> live.record_n
-  AND EXISTS (SELECT FROM gold.layer_state AS s
+-- brought together by grouping: of how many there are the planner knows nothing, so that it would
+-- take a join of them for one of a few rows
+SELECT n.global_customer_id, sum(n.in_gold) AS record_count, sum(n.linked) AS record_n
+FROM (SELECT d.global_customer_id, d.record_count AS in_gold, 0 AS linked
+      FROM gold.dim_customers AS d
+      WHERE d.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
+      UNION ALL
+      SELECT l.global_customer_id, 0, l.record_n FROM linked AS l
+      UNION ALL
+      SELECT x.global_customer_id, 0, - x.record_n FROM dead AS x
+      WHERE x.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))) AS n
+WHERE EXISTS (SELECT FROM gold.layer_state AS s
               WHERE s.layer = 'golden'
                 AND CAST(s.marks ->> 'identity_run_id' AS bigint)
                     = (SELECT coalesce(max(run_id), 0) FROM identity.consumption))
+GROUP BY n.global_customer_id
+HAVING sum(n.in_gold) <> sum(n.linked)
 
 -- name: inv_one_open_version
 -- title: every golden customer has one open version that says the same, nobody else has one
@@ -249,19 +267,27 @@ WHERE won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM won.gl
       = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
 
 -- name: inv_winners_are_members_since
--- Of the customers rebuilt, each by index.
-SELECT t.global_customer_id, won.record_ids
-FROM gold.touched_customers AS t
-CROSS JOIN LATERAL (SELECT array_remove(l.record_ids, NULL) AS record_ids
-                    FROM gold.customer_lineage AS l
-                    WHERE l.global_customer_id = t.global_customer_id
-                    OFFSET 0) AS won
-CROSS JOIN LATERAL (SELECT array_agg(m.record_id) AS record_ids
-                    FROM identity.customer_identity_map AS m
-                    WHERE m.global_customer_id = t.global_customer_id) AS own
-WHERE t.run_id > :since_run_id AND NOT won.record_ids <@ coalesce(own.record_ids, '{}')
-  AND (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
+-- Of the customers rebuilt.
+WITH named AS MATERIALIZED (
+    SELECT t.global_customer_id FROM gold.touched_customers AS t WHERE t.run_id > :since_run_id
+), won AS (
+    SELECT l.global_customer_id, array_remove(l.record_ids, NULL) AS record_ids
+    FROM gold.customer_lineage AS l
+    WHERE l.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
+), own AS (
+    SELECT m.global_customer_id, array_agg(m.record_id) AS record_ids
+    FROM identity.customer_identity_map AS m
+    WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
+    GROUP BY m.global_customer_id
+)
+SELECT n.global_customer_id, max(n.won) AS won
+FROM (SELECT w.global_customer_id, w.record_ids AS won, NULL AS own FROM won AS w
+      UNION ALL
+      SELECT o.global_customer_id, NULL, o.record_ids FROM own AS o) AS n
+WHERE (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
       = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
+GROUP BY n.global_customer_id
+HAVING NOT max(n.won) <@ coalesce(max(n.own), '{}')
 
 -- name: inv_no_lineage_without_customer
 -- title: lineage is kept for golden customers only
@@ -270,16 +296,22 @@ FROM gold.customer_lineage AS l
 WHERE NOT EXISTS (SELECT FROM gold.dim_customers AS d WHERE d.global_customer_id = l.global_customer_id)
 
 -- name: inv_no_lineage_without_customer_since
--- Of the customers rebuilt or changed.
-WITH named AS (
-    SELECT t.global_customer_id FROM gold.touched_customers AS t WHERE t.run_id > :since_run_id
+-- Of the customers rebuilt or changed: of the few that are not in gold.
+WITH named AS MATERIALIZED (
+    SELECT t.global_customer_id FROM gold.touched_customers AS t
+    WHERE t.run_id > :since_run_id AND t.global_customer_id IS NOT NULL
     UNION
     SELECT c.global_customer_id FROM gold.customer_changes AS c WHERE c.run_id > :since_run_id
+), away AS MATERIALIZED (
+    SELECT global_customer_id FROM named
+    EXCEPT
+    SELECT d.global_customer_id
+    FROM gold.dim_customers AS d
+    WHERE d.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
 )
 SELECT l.global_customer_id
-FROM named AS n
-JOIN gold.customer_lineage AS l USING (global_customer_id)
-WHERE NOT EXISTS (SELECT FROM gold.dim_customers AS d WHERE d.global_customer_id = l.global_customer_id)
+FROM gold.customer_lineage AS l
+WHERE l.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM away))
 
 -- name: inv_the_steward_wins
 -- title: every override that was in force at the last run is in gold

@@ -20,7 +20,7 @@ def sources_in_order(conn: Connection, config: Config) -> list[str]:
     return [*configured, *(source for source in known if source not in configured)]
 
 
-def read(conn: Connection, config: Config) -> list[str]:
+def read(conn: Connection, config: Config, *, everyone: bool = False) -> list[str]:
     """The order of sources, after work tables were made for the customers in ``work_touched``.
 
     These are ``work_member`` (their records) and ``work_winner`` (per customer who wins each part
@@ -28,7 +28,11 @@ def read(conn: Connection, config: Config) -> list[str]:
     The caller drops them in its transaction (``drop_work``).
     """
     sources = sources_in_order(conn, config)
-    conn.execute(query(_FILE, "create_member"), {"sources": sources})
+    if everyone:
+        conn.execute(query(_FILE, "create_member"), {"sources": sources})
+    else:
+        conn.execute(query(_FILE, "find_records"))
+        conn.execute(query(_FILE, "create_member_by_index"), {"sources": sources})
     conn.execute(query(_FILE, "create_winner"), survivorship.rule_params(config))
     return sources
 

@@ -4,7 +4,7 @@
 
 -- name: drop_work
 -- Nothing of an earlier phase in this transaction is in the way; nothing is left for later ones.
-DROP TABLE IF EXISTS gold.work_touched, gold.work_member, gold.work_winner, gold.work_chosen
+DROP TABLE IF EXISTS gold.work_touched, gold.work_record, gold.work_member, gold.work_winner, gold.work_chosen
 
 -- name: favour_many_cores
 -- Where all customers are rebuilt: a core that would idle is worth the rows that its worker hands over,
@@ -38,6 +38,41 @@ FROM gold.work_touched AS t
 JOIN gold.survivorship_values AS v USING (global_customer_id)
 JOIN ranks AS r ON r.source = v.source
 WHERE t.record_n > 1;
+CREATE INDEX ON gold.work_member (global_customer_id);
+ANALYZE gold.work_member (global_customer_id, recency)
+
+-- name: find_records
+-- The records of the customers in work_touched, where they were not found with them.
+CREATE UNLOGGED TABLE IF NOT EXISTS gold.work_record AS
+SELECT m.global_customer_id, m.record_id
+FROM identity.customer_identity_map AS m
+WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM gold.work_touched));
+ANALYZE gold.work_record (record_id)
+
+-- name: create_member_by_index
+-- The same where a few of all customers are touched. The server puts the wanted keys in order and walks
+-- from leaf to leaf: a quarter of the time of seeking each record from the root, customer by customer.
+CREATE UNLOGGED TABLE gold.work_member AS
+WITH ranks AS (
+    SELECT given.source, given.rank,
+           set_bit(CAST(repeat('0', cardinality(CAST(:sources AS text[]))) AS varbit),
+                   CAST(given.rank AS integer) - 1, 1) AS source_mask
+    FROM unnest(CAST(:sources AS text[])) WITH ORDINALITY AS given (source, rank)
+), owned AS MATERIALIZED (
+    SELECT o.global_customer_id, o.record_id
+    FROM gold.work_touched AS t
+    JOIN gold.work_record AS o USING (global_customer_id)
+    WHERE t.record_n > 1
+)
+SELECT o.global_customer_id, v.*, r.rank, r.source_mask,
+       row_number() OVER (PARTITION BY o.global_customer_id
+                          ORDER BY v.event_at DESC, r.rank, v.source_record_id COLLATE "C") AS recency
+FROM owned AS o
+JOIN (SELECT c.*
+      FROM gold.contributed_values AS c
+      WHERE c.record_id = ANY (ARRAY(SELECT record_id FROM owned))
+      OFFSET 0) AS v USING (record_id)
+JOIN ranks AS r ON r.source = v.source;
 CREATE INDEX ON gold.work_member (global_customer_id);
 ANALYZE gold.work_member (global_customer_id, recency)
 

@@ -9,15 +9,16 @@ rebuilding touched customers gives what rebuilding all of them would give.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause, text
 
 from db.first_load import first_load
-from db.queries import query
+from db.queries import load, query
 from gold import guards, members, state, survivorship
 from mdm.phases import PhaseReport, RunContext
 
@@ -96,7 +97,7 @@ def _rebuild(
     rule_set_id = _register(conn, ctx)
     if everyone:
         conn.execute(query(_MEMBERS, "favour_many_cores"))
-    sources = members.read(conn, config)
+    sources = members.read(conn, config, everyone=everyone)
     conn.execute(query(_FILE, "create_chosen"), survivorship.rule_params(config))
     conn.execute(query(_FILE, "drop_golden"))
     conn.execute(query(_FILE, "create_golden"), {"sources": sources})
@@ -109,8 +110,11 @@ def _rebuild(
     conn.execute(query(_FILE, "apply_overrides"), {"as_of": ctx.as_of})
     with first_load(conn, *_TARGETS, due=before is None) as is_empty:
         moment = {"run_id": ctx.run_id, "as_of": ctx.as_of}
+        bring, tell = (
+            ("fill_golden", "fill_lineage") if is_empty else ("merge_golden", "merge_lineage")
+        )
         conn.execute(
-            query(_FILE, "merge_golden"),
+            _with_score(bring),
             {
                 **moment,
                 "identity_event_id": before["identity_event_id"] if before else 0,
@@ -120,7 +124,7 @@ def _rebuild(
         )
         if not is_empty:
             conn.execute(query(_FILE, "remove_vanished"), moment)
-        conn.execute(query(_FILE, "merge_lineage"), {"rule_set_id": rule_set_id})
+        conn.execute(query(_FILE, tell), {"rule_set_id": rule_set_id})
     if everyone:
         conn.execute(query(_FILE, "analyze_gold"))
     conn.execute(query(_FILE, "drop_golden"))
@@ -128,6 +132,13 @@ def _rebuild(
     conn.execute(query(_MEMBERS, "favour_no_more"))
     counted = conn.execute(query(_FILE, "count_changes"), {"run_id": ctx.run_id})
     return {row.change_type: row.n for row in counted}
+
+
+@functools.cache
+def _with_score(name: str) -> TextClause:
+    """The query ``name``, with the one that tells how good golden values are in its place."""
+    queries = load(_FILE)
+    return text(queries[name].replace("{scored}", f"\n{queries['scored']}\n"))
 
 
 def _register(conn: Connection, ctx: RunContext) -> int:
