@@ -1,43 +1,73 @@
--- Which id each cluster gets. Reads the clusters (temporary tables filled by the phase) and what
--- was published, decides in total orders only, so that the order of rows never matters.
+-- Which id each cluster gets that does not just keep its own. Reads the clusters (temporary tables
+-- filled by the phase) and what was published, decides in total orders only, so that the order of rows
+-- never matters. An id that is in question is so with all its records and all clusters that hold one.
 
 -- name: drop_temporary
 -- Clears what an earlier resolution in the same transaction left.
 DROP TABLE IF EXISTS
-    pg_temp.identity_poor_profiles, pg_temp.identity_own_nodes, pg_temp.identity_clustered,
+    pg_temp.identity_poor_profiles, pg_temp.identity_questioned, pg_temp.identity_kept,
     pg_temp.identity_cluster_links, pg_temp.identity_members, pg_temp.identity_sizes, pg_temp.identity_evidence,
     pg_temp.identity_overlap, pg_temp.identity_split_parts, pg_temp.identity_preference,
     pg_temp.identity_target, pg_temp.identity_followers, pg_temp.identity_gone,
     pg_temp.identity_changes, pg_temp.identity_next_clusters, pg_temp.identity_scope, pg_temp.identity_scope_customers,
-    pg_temp.identity_scope_records, pg_temp.identity_same_groups,
-    pg_temp.identity_touched_records, pg_temp.identity_next CASCADE;
+    pg_temp.identity_same_groups, pg_temp.identity_touched_records, pg_temp.identity_touched_inputs,
+    pg_temp.identity_touched_map, pg_temp.identity_next CASCADE;
 DROP VIEW IF EXISTS
     pg_temp.identity_scoped_inputs, pg_temp.identity_scoped_profiles, pg_temp.identity_scoped_map,
-    pg_temp.identity_scoped_customers, pg_temp.identity_scoped_clusters;
+    pg_temp.identity_scoped_clusters;
 
 -- name: analyze_clusters
 -- Temporary tables are analyzed by nobody else.
-ANALYZE pg_temp.identity_own_nodes (record_id), pg_temp.identity_clustered (node),
+ANALYZE pg_temp.identity_questioned (record_id, mapped_record_id), pg_temp.identity_sizes (cluster),
         pg_temp.identity_cluster_links (cluster);
 
 -- name: analyze_evidence
 -- As above, once the members are known. To sort samples of their keys takes longer than all the rest.
-ANALYZE pg_temp.identity_members (record_id, cluster), pg_temp.identity_sizes (cluster),
-        pg_temp.identity_evidence (record_id, cluster, global_customer_id),
-        pg_temp.identity_overlap (cluster, global_customer_id);
+ANALYZE pg_temp.identity_members (record_id, cluster), pg_temp.identity_evidence
+        (record_id, cluster, global_customer_id), pg_temp.identity_overlap (cluster, global_customer_id);
 
 -- name: analyze_target
 -- As above, once every cluster has its id.
 ANALYZE pg_temp.identity_preference, pg_temp.identity_target, pg_temp.identity_followers,
         pg_temp.identity_gone;
 
--- name: create_clustered
--- One row per node of a cluster of several nodes; filled by COPY.
-CREATE TEMP TABLE identity_clustered (
-    node       bigint NOT NULL,
-    cluster    bigint NOT NULL,
-    confidence real NOT NULL,
-    held_by    smallint NOT NULL
+-- name: select_unsettled
+-- For COPY: the ids of records that went, and of what was retired under another id and is back, which
+-- is named then, or -1.
+SELECT string_agg(int8send(u.record_id), ''), string_agg(uuid_send(u.global_customer_id), '')
+FROM (SELECT CAST(-1 AS bigint) AS record_id, m.global_customer_id
+      FROM pg_temp.identity_scoped_map AS m
+      WHERE NOT EXISTS (SELECT FROM pg_temp.identity_scoped_inputs AS x
+                        WHERE x.source = m.source AND x.source_record_id = m.source_record_id)
+      UNION ALL
+      SELECT x.record_id, coalesce(c.merged_into, c.global_customer_id)
+      FROM pg_temp.identity_scoped_inputs AS x
+      JOIN identity.retired_records AS r USING (source, source_record_id)
+      JOIN identity.customers AS c ON c.global_customer_id = r.global_customer_id) AS u
+
+-- name: create_questioned
+-- One row per record of a cluster that does not just keep its id, one per record of the others whose
+-- row in the map changes (mapped_record_id is -1 where there is none), and one per cluster. The cluster
+-- of a record is its number in the order of first records. Filled by COPY.
+CREATE TEMP TABLE identity_questioned (
+    record_id        bigint NOT NULL,
+    cluster          bigint NOT NULL,
+    confidence       real NOT NULL,
+    decision         smallint NOT NULL,
+    mapped_record_id bigint NOT NULL
+) ON COMMIT DROP;
+CREATE TEMP TABLE identity_kept (
+    record_id          bigint NOT NULL,
+    profile_id         bigint NOT NULL,
+    global_customer_id uuid NOT NULL,
+    confidence         real NOT NULL,
+    decision           smallint NOT NULL,
+    mapped_record_id   bigint NOT NULL
+) ON COMMIT DROP;
+CREATE TEMP TABLE identity_sizes (
+    cluster         bigint NOT NULL,
+    record_n        integer NOT NULL,
+    first_record_id bigint NOT NULL
 ) ON COMMIT DROP;
 
 -- name: create_cluster_links
@@ -52,23 +82,16 @@ CREATE TEMP TABLE identity_cluster_links (
 ) ON COMMIT DROP;
 
 -- name: create_members
--- One row per live record with the cluster it belongs to now, and what the map says of it (NULL: it
--- has no id yet).
+-- One row per record in question with the cluster it belongs to now, and what the map says of it
+-- (NULL: it has no id yet).
 CREATE TEMP TABLE identity_members ON COMMIT DROP AS
-SELECT i.record_id, i.source, i.source_record_id, i.profile_id,
-       coalesce(c.cluster, -o.record_id, i.profile_id) AS cluster,
-       c.confidence, c.held_by, i.mapped_record_id, i.mapped_profile_id, i.mapped_customer_id,
-       i.first_customer_id, i.mapped_confidence, i.mapped_decision
-FROM pg_temp.identity_scoped_inputs AS i
-LEFT JOIN pg_temp.identity_own_nodes AS o ON o.record_id = i.record_id
-LEFT JOIN pg_temp.identity_clustered AS c ON c.node = coalesce(-o.record_id, i.profile_id);
-
--- name: create_sizes
--- One row per cluster that has records.
-CREATE TEMP TABLE identity_sizes ON COMMIT DROP AS
-SELECT x.cluster, count(*)::integer AS record_n, min(x.record_id) AS first_record_id
-FROM pg_temp.identity_members AS x
-GROUP BY x.cluster;
+SELECT x.record_id, i.source, i.source_record_id, i.profile_id, x.cluster, x.confidence, x.decision,
+       m.record_id AS mapped_record_id, m.profile_id AS mapped_profile_id,
+       m.global_customer_id AS mapped_customer_id, m.first_customer_id,
+       m.match_confidence AS mapped_confidence, m.decision AS mapped_decision
+FROM pg_temp.identity_questioned AS x
+JOIN staging.identity_inputs AS i USING (record_id)
+LEFT JOIN identity.customer_identity_map AS m ON m.record_id = x.mapped_record_id;
 
 -- name: create_evidence
 -- One row per record that had an id before: the id it had (a retired record's followed through
@@ -120,12 +143,22 @@ LEFT JOIN pg_temp.identity_split_parts AS s USING (global_customer_id, cluster)
 ORDER BY o.global_customer_id, o.live_n DESC, o.record_n DESC, s.first_key;
 
 -- name: create_target
--- One row per cluster with the id it gets, first of those who prefer it: the oldest.
-CREATE TEMP TABLE identity_target ON COMMIT DROP AS
+-- One row per cluster with the id it gets. Those that keep theirs are filled in by COPY: the map tells
+-- of living ids only.
+CREATE TEMP TABLE identity_target (
+    cluster            bigint NOT NULL,
+    global_customer_id uuid NOT NULL,
+    former_state       text DEFAULT 'LIVE',
+    record_n           bigint
+) ON COMMIT DROP;
+
+-- name: add_targets
+-- Of the others, first of those who prefer a cluster: the oldest.
+INSERT INTO pg_temp.identity_target (cluster, global_customer_id, former_state, record_n)
 SELECT DISTINCT ON (p.cluster)
        p.cluster, p.global_customer_id, c.state AS former_state, p.record_n
 FROM pg_temp.identity_preference AS p
-JOIN pg_temp.identity_scoped_customers AS c USING (global_customer_id)
+JOIN identity.customers AS c USING (global_customer_id)
 ORDER BY p.cluster, c.customer_seq;
 
 -- name: create_followers
@@ -156,8 +189,8 @@ ORDER BY f.cluster, c.customer_seq;
 
 -- name: add_new_targets
 -- Every other cluster gets an id of its own, in the order its records were staged.
-INSERT INTO pg_temp.identity_target (cluster, global_customer_id)
-SELECT unclaimed.cluster, uuidv7()
+INSERT INTO pg_temp.identity_target (cluster, global_customer_id, former_state)
+SELECT unclaimed.cluster, uuidv7(), NULL
 FROM (SELECT s.cluster FROM pg_temp.identity_sizes AS s
       WHERE NOT EXISTS (SELECT FROM pg_temp.identity_target AS t WHERE t.cluster = s.cluster)
       ORDER BY s.first_record_id) AS unclaimed;
@@ -167,7 +200,7 @@ FROM (SELECT s.cluster FROM pg_temp.identity_sizes AS s
 CREATE TEMP TABLE identity_gone ON COMMIT DROP AS
 SELECT m.record_id, m.source, m.source_record_id, m.global_customer_id, m.first_customer_id
 FROM pg_temp.identity_scoped_map AS m
-WHERE NOT EXISTS (SELECT FROM pg_temp.identity_members AS x
+WHERE NOT EXISTS (SELECT FROM pg_temp.identity_scoped_inputs AS x
                   WHERE x.source = m.source AND x.source_record_id = m.source_record_id);
 
 -- name: create_changes

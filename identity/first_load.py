@@ -7,7 +7,6 @@ in half the time: no overlap to find, and ``db.first_load`` for the rows.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -18,38 +17,15 @@ from sqlalchemy import Connection
 
 from db import binary_copy, first_load
 from db.queries import load, query
-from identity.graph import AUTO_MERGE, FLAG_REVIEW, SAME_PROFILE, STEWARD, Ints, OwnNodes
+from identity.assignment import DECISIONS, Assignment, assign
+from identity.graph import Ints, OwnNodes
 from identity.partition import Partition
 from mdm.phases import PhaseReport, RunContext
 
 _SQL = "identity/first_load.sql"
 _TABLES = ("identity.customers", "identity.customer_identity_map", "identity.customer_clusters")
-_SINGLETON = 7
-_DECISIONS = {
-    AUTO_MERGE: "AUTO_MERGE",
-    FLAG_REVIEW: "FLAG_REVIEW",
-    SAME_PROFILE: "SAME_PROFILE",
-    STEWARD: "STEWARD",
-    _SINGLETON: "SINGLETON",
-}
 _SIZES = {1: "1", 2: "2", 5: "3-5", 10: "6-10", 100: "11-100"}
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """Records and the customer of each, numbered from 0 by their first records.
-
-    ``record``, ``customer``, ``confidence`` and ``decision`` are per record, ``record_n`` is per
-    customer; ``customer_of`` is the customer of each cluster of the partition that has links.
-    """
-
-    record: Ints
-    customer: Ints
-    confidence: NDArray[np.float32]
-    decision: NDArray[np.int16]
-    record_n: Ints
-    customer_of: Ints
 
 
 def is_first(conn: Connection) -> bool:
@@ -96,51 +72,12 @@ def publish(
             {
                 "as_of": ctx.as_of,
                 "run_id": ctx.run_id,
-                "decisions": [_DECISIONS.get(i) for i in range(1, _SINGLETON + 1)],
+                "decisions": DECISIONS,
             },
         )
         conn.execute(query(_SQL, "forget_links"))
         _copy_clusters(conn, ctx, ids, found, clusters)
     return _report(found, ids, clusters)
-
-
-def assign(record: Ints, profile: Ints, own: OwnNodes, clusters: Partition) -> Assignment:
-    """The customer of every live ``record``, each a new one.
-
-    ``own`` and ``clusters`` name nodes as in ``graph`` and ``partition``; a node of no cluster is a
-    customer of its own.
-    """
-    order = np.argsort(record, kind="stable")
-    record, node = record[order], profile[order].copy()
-    if len(own.record):
-        by_record = np.argsort(own.record)
-        at = np.searchsorted(record, own.record[by_record])
-        node[at] = own.code[by_record]
-    cluster_of = np.arange(own.base + len(own.record), dtype=np.int64)
-    confidence_of = np.ones(len(cluster_of), dtype=np.float32)
-    held_by = np.full(len(cluster_of), SAME_PROFILE, dtype=np.int16)
-    clustered = own.code_of(clusters.node)
-    cluster_of[clustered] = own.code_of(clusters.cluster)
-    confidence_of[clustered] = clusters.confidence
-    held_by[clustered] = clusters.held_by
-
-    cluster = cluster_of[node]
-    place = np.arange(len(cluster))
-    first = np.zeros(len(cluster_of), dtype=np.int64)
-    first[cluster[::-1]] = place[::-1]  # written backwards: what stays is the first
-    number = np.cumsum(first[cluster] == place) - 1
-    customer = number[first[cluster]]
-    record_n = np.bincount(customer)
-    decision = held_by[node]
-    decision[record_n[customer] == 1] = _SINGLETON
-    return Assignment(
-        record=record,
-        customer=customer,
-        confidence=confidence_of[node],
-        decision=decision,
-        record_n=record_n,
-        customer_of=number[first[own.code_of(clusters.linked_cluster)]],
-    )
 
 
 def new_ids(n: int, *, at: datetime) -> NDArray[np.bytes_]:

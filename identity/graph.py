@@ -1,7 +1,7 @@
 """The identity graph: nodes, the pairs that speak for or against joining them, stewards' words.
 
 A node is a profile, or a single record where a profile cannot speak for its records: when a steward
-judged the record, or when the profile is too poor to tell people apart (``create_own_nodes``).
+judged the record, or when the profile is too poor to tell people apart (``select_own_nodes``).
 Inside, a node has a code: the profile id, or for a record's own node a number above all of them.
 """
 
@@ -23,13 +23,14 @@ from db.queries import load, query
 from identity.clustering import in_order_of_ends
 
 Ints = NDArray[np.int64]
+Profiles = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float64]
 
 AUTO_MERGE, FLAG_REVIEW, REJECT, VETOED, SAME_PROFILE, STEWARD = 1, 2, 3, 4, 5, 6
 """What a pair is; the first two and the last two can hold a record in its customer. The code that
 reads pairs leans on the first four being two times two."""
 
-_PROFILE = (("profile", "i8"), ("fingerprint", "S16"), ("is_poor", "i2"))
+PROFILE = (("profile", "i8"), ("fingerprint", "S16"), ("record_n", "i4"), ("is_poor", "i2"))
 _PAIR = (("ends", "i8"), ("probability", "f4"))
 _BLOCKS_AT_ONCE = 16_384  # 128 MiB of the table: bounds what is unpacked at once
 _NOWHERE, _SPLIT = -1, -2  # a profile without a component; one whose records are nodes
@@ -126,16 +127,34 @@ class Graph:
     different: tuple[Ints, Ints]
 
 
-def read_nodes(conn: Connection, *, poverty: Mapping[str, object]) -> tuple[OwnNodes, Ints]:
-    """The records that are nodes of their own, and the place of each profile by fingerprint.
+def read_profiles(conn: Connection, poverty: Mapping[str, object]) -> Profiles:
+    """The profiles in scope, in columns.
 
     ``poverty`` are the values of ``select_profiles``: what makes even a poor profile tell.
-    Reads the profiles in scope and, through the temporary table of own nodes, their records and
-    the steward decisions.
     """
-    profiles = binary_copy.read_parts(conn, load(_SQL)["select_profiles"], _PROFILE, **poverty)
-    own = _own_nodes(conn, profiles["profile"][profiles["is_poor"] > 0])
-    return own, _places(profiles, own.base)
+    return binary_copy.read_parts(conn, load(_SQL)["select_profiles"], PROFILE, **poverty)
+
+
+def read_nodes(conn: Connection, profiles: Profiles) -> tuple[OwnNodes, Ints]:
+    """The records of ``profiles`` that are nodes of their own; each profile's place by fingerprint.
+
+    Reads identity inputs and the steward decisions.
+    """
+    base = conn.execute(query(_SQL, "last_profile_id")).scalar_one() + 1
+    place = _places(profiles, base)
+    poor = profiles["profile"][profiles["is_poor"] > 0]
+    conn.execute(query(_SQL, "create_poor_profiles"))
+    binary_copy.write_columns(conn, ("pg_temp", "identity_poor_profiles"), {"profile_id": poor})
+    found = conn.execute(query(_SQL, "select_own_nodes")).all()
+    rows = [row for row in found if place[row.profile_id] >= 0]
+    own = OwnNodes(
+        base=base,
+        record=np.array([r.record_id for r in rows], dtype=np.int64),
+        profile=np.array([r.profile_id for r in rows], dtype=np.int64),
+        held=np.array([r.is_held_by_profile for r in rows], dtype=bool),
+        whole=np.array([r.is_whole for r in rows], dtype=bool),
+    )
+    return own, place
 
 
 def read_graph(
@@ -194,21 +213,6 @@ def is_joining(pairs: Pairs, *, merge_flagged: bool) -> NDArray[np.bool_]:
     """Which of the scored ``pairs`` join what they tie."""
     joining: NDArray[np.bool_] = pairs.kind == AUTO_MERGE
     return joining | (pairs.kind == FLAG_REVIEW) if merge_flagged else joining
-
-
-def _own_nodes(conn: Connection, poor: Ints) -> OwnNodes:
-    conn.execute(query(_SQL, "create_poor_profiles"))
-    binary_copy.write_columns(conn, ("pg_temp", "identity_poor_profiles"), {"profile_id": poor})
-    conn.execute(query(_SQL, "create_own_nodes"))
-    rows = conn.execute(query(_SQL, "select_own_nodes")).all()
-    last_profile = conn.execute(query(_SQL, "last_profile_id")).scalar_one()
-    return OwnNodes(
-        base=last_profile + 1,
-        record=np.array([r.record_id for r in rows], dtype=np.int64),
-        profile=np.array([r.profile_id for r in rows], dtype=np.int64),
-        held=np.array([r.is_held_by_profile for r in rows], dtype=bool),
-        whole=np.array([r.is_whole for r in rows], dtype=bool),
-    )
 
 
 def _judgements(conn: Connection, own: OwnNodes) -> dict[str, tuple[Ints, Ints]]:
@@ -357,7 +361,7 @@ def _inside(pairs: Pairs, slot: Ints, component: Ints) -> Pairs:
     return pairs.where(known[component[left[known]] == component[right[known]]])
 
 
-def _places(profiles: Mapping[str, NDArray[Any]], base: int) -> Ints:
+def _places(profiles: Profiles, base: int) -> Ints:
     """The place of each profile (ids below ``base``) in the order of fingerprints."""
     high, low = profiles["fingerprint"].view(">u8").reshape(-1, 2).astype(np.uint64).T
     order = np.argsort(high)

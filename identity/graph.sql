@@ -37,12 +37,12 @@ JOIN identity.consumption AS c ON r.run_id > c.run_id
 WHERE r.may_regroup
 
 -- name: select_profiles
--- For COPY: each profile, its place in an order that depends on content alone, and whether it is too
--- poor to tell people apart; as columns in binary form, in parts of a size that a value may have.
+-- For COPY: each profile, its place in an order that depends on content alone, how many records have
+-- it, and whether it is too poor to tell people apart; as columns in binary form, in parts of a size that a value may have.
 -- (OFFSET 0: or the planner sorts whole profiles to form the parts.)
 SELECT string_agg(int8send(f.profile_id), ''), string_agg(uuid_send(f.fingerprint), ''),
-       string_agg(int2send(f.is_poor), '')
-FROM (SELECT p.profile_id, p.fingerprint, CAST(CASE WHEN
+       string_agg(int4send(f.record_n), ''), string_agg(int2send(f.is_poor), '')
+FROM (SELECT p.profile_id, p.fingerprint, p.record_n, CAST(CASE WHEN
           num_nonnulls(p.email, p.phone, p.tax_id, p.customer_number) = 0
           AND (num_nonnulls(p.name, p.given_name, p.family_name, p.organisation) = 0
                OR num_nonnulls(p.date_of_birth, p.street, p.postcode, p.extra) = 0)
@@ -63,40 +63,35 @@ GROUP BY f.profile_id >> 22
 -- The profiles too poor to tell people apart; filled by COPY.
 CREATE TEMP TABLE identity_poor_profiles (profile_id bigint NOT NULL) ON COMMIT DROP;
 
--- name: create_own_nodes
--- One row per record that is a node of its own instead of standing behind its profile.
--- A judged record, because a steward speaks of records: father and son may have equal data. It is
--- here even when deleted, because "a = b, b = c" must go on to join a and c without b.
+-- name: select_own_nodes
+-- One row per live record that is a node of its own instead of standing behind its profile, by profile
+-- and key; is_whole: none of the profile's records is left behind the profile itself.
+-- A judged record, because a steward speaks of records: father and son may have equal data.
 -- A record of a profile too poor to tell people apart (all blank, or a bare name), because equal
 -- blanks prove nothing: such records meet others through their pairs or not at all.
--- The poor profiles are filled by COPY.
-CREATE TEMP TABLE identity_own_nodes ON COMMIT DROP AS
 WITH judged_records AS (
     SELECT DISTINCT r.record_id
     FROM identity.live_link_decisions AS d
     CROSS JOIN LATERAL (VALUES (d.source_l, d.source_record_id_l),
                                (d.source_r, d.source_record_id_r)) AS side (source, record)
     JOIN staging.records AS r ON r.source = side.source AND r.source_record_id = side.record
+), own AS (
+    SELECT i.record_id FROM judged_records AS j JOIN staging.identity_inputs AS i USING (record_id)
+    UNION
+    SELECT i.record_id
+    FROM pg_temp.identity_poor_profiles AS q
+    CROSS JOIN LATERAL (SELECT shown.record_id FROM staging.identity_inputs AS shown
+                        WHERE shown.profile_id = q.profile_id OFFSET 0) AS i
 )
-SELECT coalesce(j.record_id, i.record_id) AS record_id, i.profile_id,
-       j.record_id IS NOT NULL AND poor.profile_id IS NULL AS is_held_by_profile
-FROM judged_records AS j
-FULL JOIN (SELECT n.record_id, n.profile_id
-           FROM pg_temp.identity_scoped_inputs AS n
-           WHERE n.profile_id IN (SELECT q.profile_id FROM pg_temp.identity_poor_profiles AS q)
-              OR n.record_id IN (SELECT k.record_id FROM judged_records AS k)) AS i
-       ON i.record_id = j.record_id
-LEFT JOIN pg_temp.identity_poor_profiles AS poor ON poor.profile_id = i.profile_id;
-
--- name: select_own_nodes
--- Those nodes that a live record stands for, by profile and key; is_whole: none of the profile's
--- records is left behind the profile itself.
-SELECT o.record_id, o.profile_id, o.is_held_by_profile,
-       p.record_n = count(*) OVER (PARTITION BY o.profile_id) AS is_whole
-FROM pg_temp.identity_own_nodes AS o
-JOIN staging.profiles AS p USING (profile_id)
+SELECT o.record_id, i.profile_id,
+       j.record_id IS NOT NULL AND poor.profile_id IS NULL AS is_held_by_profile,
+       p.record_n = count(*) OVER (PARTITION BY i.profile_id) AS is_whole
+FROM own AS o
 JOIN staging.identity_inputs AS i USING (record_id)
-ORDER BY o.profile_id, i.source COLLATE "C", i.source_record_id COLLATE "C";
+JOIN staging.profiles AS p USING (profile_id)
+LEFT JOIN judged_records AS j USING (record_id)
+LEFT JOIN pg_temp.identity_poor_profiles AS poor USING (profile_id)
+ORDER BY i.profile_id, i.source COLLATE "C", i.source_record_id COLLATE "C";
 
 -- name: last_profile_id
 -- The greatest profile id, 0 without profiles: record nodes are numbered above it.

@@ -3,23 +3,21 @@
 -- name: create_next
 -- The rows of the identity map that are not as they should be, one per live record: as they should.
 CREATE TEMP TABLE identity_next ON COMMIT DROP AS
-SELECT n.*
-FROM (SELECT x.record_id, x.source, x.source_record_id, x.profile_id, t.global_customer_id,
-             coalesce(x.confidence, 1::real) AS match_confidence,
-             CASE WHEN s.record_n = 1 THEN 'SINGLETON'
-                  WHEN x.held_by = 1 THEN 'AUTO_MERGE'
-                  WHEN x.held_by = 2 THEN 'FLAG_REVIEW'
-                  WHEN x.held_by = 6 THEN 'STEWARD'
-                  ELSE 'SAME_PROFILE' END AS decision,
-             x.mapped_record_id, x.mapped_profile_id, x.mapped_customer_id, x.mapped_confidence,
-             x.mapped_decision
+SELECT n.record_id, n.profile_id, n.global_customer_id, n.match_confidence, n.decision,
+       n.mapped_record_id
+FROM (SELECT x.record_id, x.profile_id, t.global_customer_id, x.confidence AS match_confidence,
+             (CAST(:decisions AS text[]))[x.decision] AS decision, x.mapped_record_id,
+             x.mapped_profile_id, x.mapped_customer_id, x.mapped_confidence, x.mapped_decision
       FROM pg_temp.identity_members AS x
-      JOIN pg_temp.identity_sizes AS s USING (cluster)
       JOIN pg_temp.identity_target AS t USING (cluster)) AS n
 WHERE (n.record_id, n.profile_id, n.global_customer_id, n.match_confidence, n.decision)
       IS DISTINCT FROM
       (n.mapped_record_id, n.mapped_profile_id, n.mapped_customer_id, n.mapped_confidence,
-       n.mapped_decision);
+       n.mapped_decision)
+UNION ALL
+SELECT k.record_id, k.profile_id, k.global_customer_id, k.confidence,
+       (CAST(:decisions AS text[]))[k.decision], nullif(k.mapped_record_id, -1)
+FROM pg_temp.identity_kept AS k;
 ANALYZE pg_temp.identity_next;
 
 -- name: insert_new_customers
@@ -160,16 +158,19 @@ FROM pg_temp.identity_next AS n
 WHERE m.record_id = n.mapped_record_id;
 
 -- name: insert_map
--- Records without an id so far; one that comes back keeps the id it was first published under.
+-- Records without an id so far; one that comes back keeps the id it was first published under. In order,
+-- which the indexes like.
 INSERT INTO identity.customer_identity_map (
     record_id, profile_id, global_customer_id, first_customer_id, linked_at, run_id,
     match_confidence, decision, source, source_record_id)
 SELECT n.record_id, n.profile_id, n.global_customer_id,
        coalesce(r.first_customer_id, n.global_customer_id), :as_of, :run_id,
-       n.match_confidence, n.decision, n.source, n.source_record_id
+       n.match_confidence, n.decision, i.source, i.source_record_id
 FROM pg_temp.identity_next AS n
+JOIN pg_temp.identity_scoped_inputs AS i USING (record_id)
 LEFT JOIN identity.retired_records AS r USING (source, source_record_id)
-WHERE n.mapped_record_id IS NULL;
+WHERE n.mapped_record_id IS NULL
+ORDER BY n.record_id;
 
 -- name: forget_retired
 -- What is back in the map is retired no longer.
@@ -243,10 +244,6 @@ WHERE c.oid = CAST('identity.customer_identity_map' AS regclass);
 ANALYZE identity.customers (global_customer_id, state),
         identity.customer_identity_map (record_id, profile_id, global_customer_id, run_id),
         identity.customer_clusters (global_customer_id);
-
--- name: records
--- Records looked at.
-SELECT count(*) FROM pg_temp.identity_members AS x;
 
 -- name: new_customers
 -- How many ids are born.

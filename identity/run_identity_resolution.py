@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
 from db.queries import load, query
 from identity import first_load, scope
-from identity.graph import Ints, read_graph, read_nodes
+from identity.assignment import DECISIONS, Members, assign, keep
+from identity.graph import Ints, OwnNodes, read_graph, read_nodes, read_profiles
 from identity.partition import Partition, partition
 from mdm.errors import MdmError
 from mdm.phases import PhaseReport, RunContext
@@ -29,18 +31,18 @@ _METHOD = "1"
 """Version of the clustering and its reading of pairs: a new one makes unchanged data be resolved
 again, and its merges and splits a model change."""
 
+_UNSETTLED = (("record", "i8"), ("customer", "S16"))
 _NONE = np.empty(0, dtype=np.int64)
 _ANALYZE_SHARE = 0.1  # of the map: fewer rows written do not change a plan
 _GRAPH, _SQL, _PUBLISH = "identity/graph.sql", "identity/assignment.sql", "identity/publish.sql"
 _ASSIGNMENT = (
     "create_members",
-    "create_sizes",
     "create_evidence",
     "create_overlap",
     "analyze_evidence",
     "create_split_parts",
     "create_preference",
-    "create_target",
+    "add_targets",
     "create_followers",
     "add_revived_targets",
     "add_new_targets",
@@ -117,26 +119,32 @@ def resolve(
     ``ctx.full``, before the first resolution and after a change of rules. The result is the same.
     """
     merge_flagged = ctx.config.identity.merge_flagged
-    touched = None if ctx.full or state.consumed_rules != state.rules else rescored
+    is_first = first_load.is_first(conn)
+    is_whole = is_first or ctx.full or state.consumed_rules != state.rules
+    poverty = _poor_profile_rules(ctx)
     with ctx.progress("identity", 4, "steps") as bar:
         conn.execute(query(_SQL, "drop_temporary"))
         met, started = None, time.monotonic()
-        if touched is None:
+        if is_whole or rescored is None:
             scope.look_at_all(conn)
+            profiles = read_profiles(conn, poverty)
         else:
             met = scope.look_at_touched(
                 conn,
                 change_seq=state.consumed_change_seq,
                 decision_id=state.consumed_decision_id,
-                rescored=touched,
+                rescored=rescored,
                 merge_flagged=merge_flagged,
+                poverty=poverty,
             )
-        own, place = read_nodes(conn, poverty=_poor_profile_rules(ctx))
+            profiles = met.profiles
+        own, place = read_nodes(conn, profiles)
         if met is None:
             started = time.monotonic()
-        graph = read_graph(conn, own, place, merge_flagged=merge_flagged, known=met)
+        graph = read_graph(
+            conn, own, place, merge_flagged=merge_flagged, known=met.pairs if met else None
+        )
         bar.update()
-        is_first = first_load.is_first(conn)
         with ThreadPoolExecutor(1) as database:  # it is idle while clusters are found
             inputs = database.submit(first_load.read_inputs, conn) if is_first else None
             clusters = partition(
@@ -148,14 +156,19 @@ def resolve(
         clustering_seconds = time.monotonic() - started
         bar.update()
         if inputs is not None:
-            report = first_load.publish(conn, ctx, inputs.result(), graph.own, clusters)
-            bar.update()
+            report = first_load.publish(conn, ctx, inputs.result(), own, clusters)
         else:
-            _load(conn, clusters)
+            members = met.members if met else scope.read_all_members(conn)
+            _load(conn, members, own, clusters)
             for name in _ASSIGNMENT:
                 conn.execute(query(_SQL, name))
-            bar.update()
-            report = _report(conn, written=_publish(conn, ctx, state), whole=touched is None)
+            report = _report(
+                conn,
+                looked_at=len(members.record),
+                written=_publish(conn, ctx, state),
+                whole=met is None,
+            )
+        bar.update()
         _record_consumption(conn, ctx, state)
         if report.rows_out > _ANALYZE_SHARE * conn.execute(query(_PUBLISH, "mapped")).scalar_one():
             # The phases behind plan on these tables within this very transaction.
@@ -234,31 +247,62 @@ def _poor_profile_rules(ctx: RunContext) -> dict[str, Any]:
     }
 
 
-def _load(conn: Connection, clusters: Partition) -> None:
-    conn.execute(query(_SQL, "create_clustered"))
-    conn.execute(query(_SQL, "create_cluster_links"))
-    binary_copy.write_columns(
-        conn,
-        ("pg_temp", "identity_clustered"),
-        {
-            "node": clusters.node,
-            "cluster": clusters.cluster,
-            "confidence": clusters.confidence,
-            "held_by": clusters.held_by,
+def _load(conn: Connection, members: Members, own: OwnNodes, clusters: Partition) -> None:
+    """Fills the temporary tables: clusters, who keeps their id, who is put before the rules."""
+    members = members.where(np.argsort(members.record))
+    found = assign(members.record, members.profile, own, clusters)
+    unsettled = binary_copy.read_parts(conn, load(_SQL)["select_unsettled"], _UNSETTLED)
+    kept = keep(members, found, returning=unsettled["record"], unsettled=unsettled["customer"])
+    is_kept = kept.is_kept[found.customer]
+    questioned = (~is_kept).nonzero()[0]
+    changed = (
+        is_kept
+        & (
+            (members.mapped_record != members.record)
+            | (members.mapped_profile != members.profile)
+            | (members.confidence != found.confidence)
+            | (members.decision != found.decision)
+        )
+    ).nonzero()[0]
+    tables: dict[str, dict[str, NDArray[Any]]] = {
+        "identity_questioned": {
+            "record_id": members.record[questioned],
+            "cluster": found.customer[questioned],
+            "confidence": found.confidence[questioned],
+            "decision": found.decision[questioned],
+            "mapped_record_id": members.mapped_record[questioned],
         },
-    )
-    binary_copy.write_columns(
-        conn,
-        ("pg_temp", "identity_cluster_links"),
-        {
-            "cluster": clusters.linked_cluster,
+        "identity_kept": {
+            "record_id": members.record[changed],
+            "profile_id": members.profile[changed],
+            "global_customer_id": kept.id[found.customer[changed]],
+            "confidence": found.confidence[changed],
+            "decision": found.decision[changed],
+            "mapped_record_id": members.mapped_record[changed],
+        },
+        "identity_sizes": {
+            "cluster": np.arange(len(found.record_n)),
+            "record_n": found.record_n.astype(np.int32),
+            "first_record_id": found.record[np.unique(found.customer, return_index=True)[1]],
+        },
+        "identity_cluster_links": {
+            "cluster": found.customer_of,
             "profile_n": clusters.profile_n,
             "confidence": clusters.cluster_confidence,
             "profile_l": clusters.weakest_l,
             "profile_r": clusters.weakest_r,
             "probability": clusters.weakest_probability,
         },
-    )
+        "identity_target": {
+            "cluster": kept.is_kept.nonzero()[0],
+            "global_customer_id": kept.id[kept.is_kept],
+            "record_n": found.record_n[kept.is_kept],
+        },
+    }
+    for name in ("create_questioned", "create_cluster_links", "create_target"):
+        conn.execute(query(_SQL, name))
+    for name, columns in tables.items():
+        binary_copy.write_columns(conn, ("pg_temp", name), columns)
     conn.execute(query(_SQL, "analyze_clusters"))
 
 
@@ -270,6 +314,7 @@ def _publish(conn: Connection, ctx: RunContext, state: State) -> int:
         "change_seq": state.consumed_change_seq,
         "decision_id": state.consumed_decision_id,
         "rules_changed": state.rules_changed,
+        "decisions": DECISIONS,
     }
     written = {}
     for name in _PUBLICATION:
@@ -296,7 +341,7 @@ def _unchanged() -> PhaseReport:
     return PhaseReport(rows_in=0, rows_out=0, detail={"unchanged": True})
 
 
-def _report(conn: Connection, *, written: int, whole: bool) -> PhaseReport:
+def _report(conn: Connection, *, looked_at: int, written: int, whole: bool) -> PhaseReport:
     events = {row.event_type: row.n for row in conn.execute(query(_PUBLISH, "changes_by_type"))}
     new = conn.execute(query(_PUBLISH, "new_customers")).scalar_one()
     detail: dict[str, Any] = {
@@ -310,7 +355,7 @@ def _report(conn: Connection, *, written: int, whole: bool) -> PhaseReport:
     if whole:
         detail |= _shape(conn)
     return PhaseReport(
-        rows_in=conn.execute(query(_PUBLISH, "records")).scalar_one(),
+        rows_in=looked_at,
         rows_out=written,
         detail=detail,
     )

@@ -8,16 +8,43 @@ that any of their records is in so far: nothing outside can come in or go out.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
 from db.queries import load, query
-from identity.graph import Ints, Pairs, components, is_joining, read_pairs
+from identity.assignment import DECISIONS, MEMBER, Members
+from identity.graph import (
+    PROFILE,
+    Ints,
+    Pairs,
+    Profiles,
+    components,
+    is_joining,
+    read_pairs,
+    read_profiles,
+)
 
 _SQL = "identity/scope.sql"
 _CHAINED = (("profile", "i8"), ("chain", "i8"))
+_MAPPED = (MEMBER[0], MEMBER[1], *MEMBER[4:])
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What a change could have any influence on: profiles, their records, and scored pairs.
+
+    ``pairs`` are all between two of the profiles, and some that lead to others.
+    """
+
+    profiles: Profiles
+    members: Members
+    pairs: Pairs
 
 
 def look_at_all(conn: Connection) -> None:
@@ -25,10 +52,21 @@ def look_at_all(conn: Connection) -> None:
     conn.execute(query(_SQL, "create_scope_of_all"))
 
 
+def read_all_members(conn: Connection) -> Members:
+    """Every live record."""
+    return Members(**_read(conn, "select_all_members", MEMBER, decisions=DECISIONS))
+
+
 def look_at_touched(
-    conn: Connection, *, change_seq: int, decision_id: int, rescored: Ints, merge_flagged: bool
-) -> Pairs:
-    """Makes the temporary views of the layers before show what changes can have influence on.
+    conn: Connection,
+    *,
+    change_seq: int,
+    decision_id: int,
+    rescored: Ints,
+    merge_flagged: bool,
+    poverty: Mapping[str, object],
+) -> Touched:
+    """What changes can have influence on; the temporary views of the layers before show the same.
 
     What changed: records behind ``change_seq``, stewards' words behind ``decision_id``, and pairs
     with an end in the profiles ``rescored``. From these it goes on to the customers that their
@@ -36,8 +74,9 @@ def look_at_touched(
     could join to any of them, until nothing is new. Each step searches indexes for what the step
     before found, so the cost follows what is touched.
 
-    Gives the scored pairs met on the way: all between two profiles looked at, and some that lead
-    to others.
+    One record leads to a customer, and the map tells of all records of a customer at once. So of
+    profiles that pairs join one is asked whose it is, and the others only where records of them
+    are missing when its customer is known.
     """
     conn.execute(query(_SQL, "create_scope"))
     _load_same_groups(conn)
@@ -48,39 +87,85 @@ def look_at_touched(
     conn.execute(query(_SQL, "add_touched_customers"))
     chains = binary_copy.read_parts(conn, load(_SQL)["select_chains"], _CHAINED)
     base = conn.execute(query("identity/graph.sql", "last_profile_id")).scalar_one() + 1
-    is_found = np.zeros(base, dtype=bool)
-    met: list[Pairs] = []
+    touched = Members(**_read(conn, "select_touched_members", MEMBER, decisions=DECISIONS))
+    outdated = _read(conn, "select_touched_map", (("record", "i8"),))["record"]
+    members = [touched, _members_of_customers(conn, -1, but=outdated)]
     found = [
         rescored,
-        _profiles(conn, "select_touched_profiles"),
-        _profiles(conn, "select_profiles_of_customers", step=-1),
+        _profiles(conn, "select_chained_profiles"),
+        *(part.profile for part in members),
     ]
+    pairs: list[Pairs] = []
+    joined: list[Pairs] = []
+    profiles: Profiles = {name: np.empty(0, dtype=kind) for name, kind in PROFILE}
+    is_found, is_asked = np.zeros((2, base), dtype=bool)
     for step in itertools.count():
         is_new = np.zeros(base, dtype=bool)
-        for profiles in found:
-            is_new[profiles[profiles < base]] = True  # none of those behind is there any more
+        for some in found:
+            is_new[some[some < base]] = True  # none of those behind is there any more
         is_new &= ~is_found
         is_found |= is_new
-        reached = is_new.nonzero()[0]
-        if not len(reached):
+        found = []
+        if is_new.any():
+            conn.execute(query(_SQL, "forget_scope"))
+            binary_copy.write_columns(
+                conn, ("pg_temp", "identity_scope"), {"profile_id": is_new.nonzero()[0]}
+            )
+            met = read_pairs(conn, _SQL, "select_pairs", base=base)
+            lefts = _profiles(conn, "select_left_ends", merge_flagged=merge_flagged)
+            read = read_profiles(conn, poverty)
+            in_chains = chains["chain"][is_new[chains["profile"]]]
+            pairs.append(met)
+            joined.append(met.where(is_joining(met, merge_flagged=merge_flagged)))
+            found = [
+                joined[-1].right,
+                lefts,
+                chains["profile"][np.isin(chains["chain"], in_chains)],
+            ]
+            profiles = {name: np.concatenate([profiles[name], read[name]]) for name in profiles}
+        record_n = np.zeros(base, dtype=np.int64)
+        record_n[profiles["profile"]] = profiles["record_n"]
+        for part in members:
+            np.subtract.at(record_n, part.profile, 1)
+        asked = _whom_to_ask((record_n > 0) & ~is_asked, is_asked, joined)
+        if not (is_new.any() or len(asked)):
             break
-        binary_copy.write_columns(
-            conn,
-            ("pg_temp", "identity_scope"),
-            {"profile_id": reached, "step": np.full(len(reached), step, dtype=np.int32)},
+        is_asked[asked] = True
+        conn.execute(
+            query(_SQL, "add_customers"),
+            {"step": step, "profiles": "{" + ",".join(map(str, asked.tolist())) + "}"},
         )
-        pairs = read_pairs(conn, _SQL, "select_pairs", base=base, step=step)
-        met.append(pairs)
-        conn.execute(query(_SQL, "add_records"), {"step": step})
-        conn.execute(query(_SQL, "add_customers"), {"step": step})
-        in_chains = chains["chain"][is_new[chains["profile"]]]
-        found = [
-            pairs.right[is_joining(pairs, merge_flagged=merge_flagged)],
-            _profiles(conn, "select_left_ends", step=step, merge_flagged=merge_flagged),
-            _profiles(conn, "select_profiles_of_customers", step=step),
-            chains["profile"][np.isin(chains["chain"], in_chains)],
-        ]
-    return Pairs.none().joined_with(*met)
+        members.append(_members_of_customers(conn, step, but=outdated))
+        found.append(members[-1].profile)
+    return Touched(profiles, members[0].joined_with(*members[1:]), Pairs.none().joined_with(*pairs))
+
+
+def _whom_to_ask(
+    is_short: NDArray[np.bool_], is_asked: NDArray[np.bool_], joined: list[Pairs]
+) -> Ints:
+    """Of the profiles that miss records, the first of those that pairs have ``joined``.
+
+    Any whose neighbour was asked already: it is another customer's.
+    """
+    is_later, is_next = np.zeros((2, len(is_short)), dtype=bool)
+    for pairs in joined:
+        is_later[pairs.right[is_short[pairs.left]]] = True
+        is_next[pairs.right[is_asked[pairs.left]]] = True
+        is_next[pairs.left[is_asked[pairs.right]]] = True
+    return (is_short & (is_next | ~is_later)).nonzero()[0]
+
+
+def _members_of_customers(conn: Connection, step: int, *, but: Ints) -> Members:
+    """The records of the customers that a step found, without those that have changed since."""
+    read = _read(conn, "select_members_of_customers", _MAPPED, step=step, decisions=DECISIONS)
+    members = Members(mapped_record=read["record"], mapped_profile=read["profile"], **read)
+    return members.where(~np.isin(members.record, but))
+
+
+def _read(
+    conn: Connection, name: str, kinds: binary_copy.Kinds, **values: object
+) -> dict[str, NDArray[Any]]:
+    return binary_copy.read_parts(conn, load(_SQL)[name], kinds, **values)
 
 
 def _profiles(conn: Connection, name: str, **values: object) -> Ints:

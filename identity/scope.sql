@@ -2,38 +2,33 @@
 
 -- name: create_scope_of_all
 -- The layers as they are.
-CREATE TEMP VIEW identity_scoped_inputs AS
-SELECT i.record_id, i.source, i.source_record_id, i.profile_id,
-       m.record_id AS mapped_record_id, m.profile_id AS mapped_profile_id,
-       m.global_customer_id AS mapped_customer_id, m.first_customer_id,
-       m.match_confidence AS mapped_confidence, m.decision AS mapped_decision
-FROM staging.identity_inputs AS i
-LEFT JOIN identity.customer_identity_map AS m USING (source, source_record_id);
+CREATE TEMP VIEW identity_scoped_inputs AS SELECT * FROM staging.identity_inputs;
 CREATE TEMP VIEW identity_scoped_profiles AS SELECT * FROM staging.profiles;
 CREATE TEMP VIEW identity_scoped_map AS SELECT * FROM identity.customer_identity_map;
-CREATE TEMP VIEW identity_scoped_customers AS SELECT * FROM identity.customers;
 CREATE TEMP VIEW identity_scoped_clusters AS SELECT * FROM identity.customer_clusters;
 
+-- name: select_all_members
+-- For COPY: every live record with its profile, and what the map says of it; -1 and zeros where that is
+-- nothing.
+SELECT string_agg(int8send(i.record_id), ''), string_agg(int8send(i.profile_id), ''),
+       string_agg(int8send(coalesce(m.record_id, -1)), ''),
+       string_agg(int8send(coalesce(m.profile_id, -1)), ''),
+       string_agg(uuid_send(coalesce(m.global_customer_id,
+                                     '00000000-0000-0000-0000-000000000000')), ''),
+       string_agg(float4send(coalesce(m.match_confidence, 0)), ''),
+       string_agg(int2send(CAST(coalesce(array_position(CAST({decisions} AS text[]), m.decision), 0)
+                                AS smallint)), '')
+FROM staging.identity_inputs AS i
+LEFT JOIN identity.customer_identity_map AS m USING (source, source_record_id)
+GROUP BY i.record_id >> 22
+
 -- name: create_scope
--- One row per touched profile and one per touched customer, with the step that found it; one per live
--- record of these profiles, with what the map says of it (NULL: it has no id yet). OFFSET 0 keeps the
--- views a search by index for each, whatever the planner believes of a temporary table.
-CREATE TEMP TABLE identity_scope (profile_id bigint NOT NULL, step integer NOT NULL) ON COMMIT DROP;
+-- The profiles that the last step found, and one row per touched customer, with the step that found
+-- it. OFFSET 0 keeps the views a search by index for each, whatever the planner believes of a temporary
+-- table.
+CREATE TEMP TABLE identity_scope (profile_id bigint NOT NULL) ON COMMIT DROP;
 CREATE TEMP TABLE identity_scope_customers (
     global_customer_id uuid PRIMARY KEY,
-    step               integer NOT NULL
-) ON COMMIT DROP;
-CREATE TEMP TABLE identity_scope_records (
-    record_id          bigint NOT NULL,
-    source             text NOT NULL,
-    source_record_id   text NOT NULL,
-    profile_id         bigint NOT NULL,
-    mapped_record_id   bigint,
-    mapped_profile_id  bigint,
-    mapped_customer_id uuid,
-    first_customer_id  uuid,
-    mapped_confidence  real,
-    mapped_decision    text,
     step               integer NOT NULL
 ) ON COMMIT DROP;
 -- One row per record in a chain of SAME, with the number of its chain; filled by COPY.
@@ -41,15 +36,10 @@ CREATE TEMP TABLE identity_same_groups (
     record_id bigint PRIMARY KEY,
     group_no  bigint NOT NULL
 ) ON COMMIT DROP;
-CREATE TEMP VIEW identity_scoped_inputs AS SELECT * FROM pg_temp.identity_scope_records;
 CREATE TEMP VIEW identity_scoped_profiles AS
 SELECT p.* FROM pg_temp.identity_scope AS s
 CROSS JOIN LATERAL (SELECT * FROM staging.profiles AS q
                     WHERE q.profile_id = s.profile_id OFFSET 0) AS p;
-CREATE TEMP VIEW identity_scoped_customers AS
-SELECT c.* FROM pg_temp.identity_scope_customers AS s
-CROSS JOIN LATERAL (SELECT * FROM identity.customers AS k
-                    WHERE k.global_customer_id = s.global_customer_id OFFSET 0) AS c;
 CREATE TEMP VIEW identity_scoped_clusters AS
 SELECT c.* FROM pg_temp.identity_scope_customers AS s
 CROSS JOIN LATERAL (SELECT * FROM identity.customer_clusters AS k
@@ -69,9 +59,18 @@ CROSS JOIN LATERAL (VALUES (d.source_l, d.source_record_id_l),
                            (d.source_r, d.source_record_id_r)) AS side (source, record)
 JOIN staging.records AS r ON r.source = side.source AND r.source_record_id = side.record
 WHERE d.decision_id > :decision_id;
-CREATE TEMP VIEW identity_scoped_map AS
+-- What these show now, and what the map says of them.
+CREATE TEMP TABLE identity_touched_inputs ON COMMIT DROP AS
+SELECT i.* FROM pg_temp.identity_touched_records AS t
+CROSS JOIN LATERAL (SELECT * FROM staging.identity_inputs AS shown
+                    WHERE shown.record_id = t.record_id OFFSET 0) AS i;
+CREATE TEMP VIEW identity_scoped_inputs AS SELECT * FROM pg_temp.identity_touched_inputs;
+CREATE TEMP TABLE identity_touched_map ON COMMIT DROP AS
 SELECT m.* FROM pg_temp.identity_touched_records AS t
-JOIN identity.customer_identity_map AS m USING (source, source_record_id);
+CROSS JOIN LATERAL (SELECT * FROM identity.customer_identity_map AS known
+                    WHERE known.source_record_id = t.source_record_id AND known.source = t.source
+                    OFFSET 0) AS m;
+CREATE TEMP VIEW identity_scoped_map AS SELECT * FROM pg_temp.identity_touched_map;
 
 -- name: add_touched_customers
 -- The customers that touched records are in, or were in when they went.
@@ -90,21 +89,33 @@ SELECT string_agg(int8send(i.profile_id), ''), string_agg(int8send(g.group_no), 
 FROM pg_temp.identity_same_groups AS g
 JOIN staging.identity_inputs AS i USING (record_id)
 
--- name: select_touched_profiles
--- For COPY: what touched records show, and what a chain ties to them even when they went.
-SELECT string_agg(int8send(touched.profile_id), '')
-FROM (SELECT i.profile_id
-      FROM pg_temp.identity_touched_records AS t
-      JOIN staging.identity_inputs AS i USING (record_id)
-      UNION ALL
-      SELECT i.profile_id
-      FROM pg_temp.identity_touched_records AS t
-      JOIN pg_temp.identity_same_groups AS a USING (record_id)
-      JOIN pg_temp.identity_same_groups AS b USING (group_no)
-      JOIN staging.identity_inputs AS i ON i.record_id = b.record_id) AS touched
+-- name: select_chained_profiles
+-- For COPY: the profiles that a chain ties to touched records, even when these went.
+SELECT string_agg(int8send(i.profile_id), '')
+FROM pg_temp.identity_touched_records AS t
+JOIN pg_temp.identity_same_groups AS a USING (record_id)
+JOIN pg_temp.identity_same_groups AS b USING (group_no)
+JOIN staging.identity_inputs AS i ON i.record_id = b.record_id
+
+-- name: select_touched_members
+-- For COPY: the touched records that live, as in select_all_members.
+SELECT string_agg(int8send(i.record_id), ''), string_agg(int8send(i.profile_id), ''),
+       string_agg(int8send(coalesce(m.record_id, -1)), ''),
+       string_agg(int8send(coalesce(m.profile_id, -1)), ''),
+       string_agg(uuid_send(coalesce(m.global_customer_id,
+                                     '00000000-0000-0000-0000-000000000000')), ''),
+       string_agg(float4send(coalesce(m.match_confidence, 0)), ''),
+       string_agg(int2send(CAST(coalesce(array_position(CAST({decisions} AS text[]), m.decision), 0)
+                                AS smallint)), '')
+FROM pg_temp.identity_scoped_inputs AS i
+LEFT JOIN pg_temp.identity_touched_map AS m USING (source, source_record_id)
+
+-- name: select_touched_map
+-- For COPY: the records of which the map does not tell the present.
+SELECT string_agg(int8send(m.record_id), '') FROM pg_temp.identity_touched_map AS m
 
 -- name: select_pairs
--- For COPY: all scored pairs whose left end a step found, packed as in graph.sql. (To
+-- For COPY: all scored pairs whose left end the last step found, packed as in graph.sql. (To
 -- find all steps in one recursive query takes seconds: it makes room for all the rows that the planner
 -- fears.)
 SELECT string_agg(int8send((p.profile_id_l * {base} + p.profile_id_r)
@@ -114,10 +125,9 @@ SELECT string_agg(int8send((p.profile_id_l * {base} + p.profile_id_r)
 FROM pg_temp.identity_scope AS s
 CROSS JOIN LATERAL (SELECT * FROM staging.identity_match_candidates AS of_left
                     WHERE of_left.profile_id_l = s.profile_id OFFSET 0) AS p
-WHERE s.step = {step}
 
 -- name: select_left_ends
--- For COPY: the left ends of the pairs that may join and whose right end a step found.
+-- For COPY: the left ends of the pairs that may join and whose right end the last step found.
 SELECT string_agg(int8send(p.profile_id_l), '')
 FROM pg_temp.identity_scope AS s
 CROSS JOIN LATERAL (SELECT of_right.profile_id_l
@@ -125,33 +135,32 @@ CROSS JOIN LATERAL (SELECT of_right.profile_id_l
                     WHERE of_right.profile_id_r = s.profile_id AND of_right.decision <> 'REJECT'
                       AND NOT of_right.is_vetoed
                       AND (of_right.decision = 'AUTO_MERGE' OR {merge_flagged}) OFFSET 0) AS p
-WHERE s.step = {step}
 
--- name: add_records
--- The records of the profiles that a step found.
-INSERT INTO pg_temp.identity_scope_records
-SELECT i.record_id, i.source, i.source_record_id, i.profile_id, m.record_id, m.profile_id,
-       m.global_customer_id, m.first_customer_id, m.match_confidence, m.decision, s.step
-FROM pg_temp.identity_scope AS s
-CROSS JOIN LATERAL (SELECT * FROM staging.identity_inputs AS shown
-                    WHERE shown.profile_id = s.profile_id OFFSET 0) AS i
-LEFT JOIN LATERAL (SELECT * FROM identity.customer_identity_map AS mapped
-                   WHERE mapped.record_id = i.record_id OFFSET 0) AS m ON true
-WHERE s.step = :step;
+-- name: forget_scope
+-- Makes room for what the next step found.
+TRUNCATE pg_temp.identity_scope;
 
 -- name: add_customers
--- The customers of these records that no step before has found.
+-- The customers of the records of some profiles that no step before has found. What is touched may be
+-- another's by now, but was looked at first.
 INSERT INTO pg_temp.identity_scope_customers (global_customer_id, step)
-SELECT DISTINCT i.mapped_customer_id, i.step
-FROM pg_temp.identity_scope_records AS i
-WHERE i.step = :step AND i.mapped_customer_id IS NOT NULL
+SELECT DISTINCT m.global_customer_id, CAST(:step AS integer)
+FROM unnest(CAST(:profiles AS bigint[])) AS s (profile_id)
+CROSS JOIN LATERAL (SELECT shown.record_id FROM staging.identity_inputs AS shown
+                    WHERE shown.profile_id = s.profile_id OFFSET 0) AS i
+CROSS JOIN LATERAL (SELECT mapped.global_customer_id
+                    FROM identity.customer_identity_map AS mapped
+                    WHERE mapped.record_id = i.record_id OFFSET 0) AS m
 ON CONFLICT (global_customer_id) DO NOTHING;
 
--- name: select_profiles_of_customers
--- For COPY: the profiles of the customers that a step found: what the map says is what records show,
--- but for touched ones, which are looked at anyway.
-SELECT string_agg(int8send(m.profile_id), '')
+-- name: select_members_of_customers
+-- For COPY: the records of the customers that a step found, as the map has them.
+SELECT string_agg(int8send(m.record_id), ''), string_agg(int8send(m.profile_id), ''),
+       string_agg(uuid_send(m.global_customer_id), ''),
+       string_agg(float4send(m.match_confidence), ''),
+       string_agg(int2send(CAST(array_position(CAST({decisions} AS text[]), m.decision)
+                                AS smallint)), '')
 FROM pg_temp.identity_scope_customers AS s
-CROSS JOIN LATERAL (SELECT mapped.profile_id FROM identity.customer_identity_map AS mapped
+CROSS JOIN LATERAL (SELECT * FROM identity.customer_identity_map AS mapped
                     WHERE mapped.global_customer_id = s.global_customer_id OFFSET 0) AS m
 WHERE s.step = {step}
