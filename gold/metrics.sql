@@ -23,7 +23,7 @@ SELECT coalesce((SELECT CAST(marks ->> 'touched_id' AS bigint)
 -- name: put_counts_together
 -- The counts of scored pairs since they were counted last as one per decision and band; whether they
 -- say all (one row). They do not before all were counted once, and where the pairs at the edge of a
--- band may have gone.
+-- band have gone: where they may have, they are looked for, a quarter of the work of counting all.
 DROP TABLE IF EXISTS pg_temp.gold_counted;
 CREATE TEMPORARY TABLE gold_counted ON COMMIT DROP AS
 WITH counted AS (
@@ -43,6 +43,14 @@ CROSS JOIN LATERAL (
     FROM staging.scored_pair_counts AS c
     WHERE c.decision = n.decision AND c.band = n.band) AS e
 WHERE n.pair_n <> 0;
+UPDATE pg_temp.gold_counted AS c
+SET lowest_n = (SELECT count(*) FROM staging.identity_match_candidates AS p
+                WHERE p.decision = c.decision AND p.match_probability = c.lowest)
+WHERE c.lowest_n < 1;
+UPDATE pg_temp.gold_counted AS c
+SET highest_n = (SELECT count(*) FROM staging.identity_match_candidates AS p
+                 WHERE p.decision = c.decision AND p.match_probability = c.highest)
+WHERE c.highest_n < 1;
 SELECT EXISTS (SELECT FROM staging.scored_pair_counts)
    AND NOT EXISTS (SELECT FROM pg_temp.gold_counted WHERE lowest_n < 1 OR highest_n < 1)
 
@@ -66,6 +74,7 @@ ALTER TABLE staging.identity_match_candidates ENABLE TRIGGER USER
 -- Scored pairs by decision and band of probability; and the counts of them, put together.
 DELETE FROM staging.scored_pair_counts;
 INSERT INTO staging.scored_pair_counts SELECT * FROM pg_temp.gold_counted;
+DELETE FROM gold.match_confidence_metrics WHERE run_id = :run_id;
 INSERT INTO gold.match_confidence_metrics
     (run_id, decision, band, pair_n, mean_probability, min_probability, max_probability,
      mean_weight, measured_at)
@@ -74,13 +83,12 @@ SELECT :run_id, m.decision, b.label, m.pair_n, m.probability_sum / m.pair_n, m.l
 FROM pg_temp.gold_counted AS m
 JOIN (VALUES (1, '0.00-0.10'), (2, '0.10-0.50'), (3, '0.50-0.80'), (4, '0.80-0.90'),
              (5, '0.90-0.95'), (6, '0.95-0.99'), (7, '0.99-1.00')) AS b (band, label) USING (band)
-ON CONFLICT (run_id, decision, band) DO UPDATE
-SET pair_n = excluded.pair_n, mean_probability = excluded.mean_probability,
-    min_probability = excluded.min_probability, max_probability = excluded.max_probability,
-    mean_weight = excluded.mean_weight, measured_at = excluded.measured_at
 
--- name: measure_quality
--- Golden customers by attribute: filled, in conflict, overridden.
+-- name: count_filled
+-- How many golden customers there are, and of how many each attribute is filled and in conflict: a row
+-- per attribute. (Into a table of their own, because an INSERT keeps its SELECT on one core.)
+DROP TABLE IF EXISTS pg_temp.gold_filled;
+CREATE TEMPORARY TABLE gold_filled ON COMMIT DROP AS
 WITH filled AS (
     SELECT count(*) AS customer_n,
            ARRAY[count(canonical_full_name), count(canonical_given_name),
@@ -99,31 +107,14 @@ WITH filled AS (
 ), conflicts AS (
     SELECT attribute, count(*) AS conflict_n
     FROM gold.customer_attribute_conflicts WHERE resolved_at IS NULL GROUP BY attribute
-), overridden AS (
-    SELECT o.key AS attribute, count(*) AS overridden_n
-    FROM gold.customer_lineage AS l
-    CROSS JOIN LATERAL jsonb_object_keys(l.overrides) AS o (key)
-    WHERE l.overrides IS NOT NULL
-    GROUP BY o.key
-), measured AS (
-    SELECT a.attribute, f.customer_n,
-           CASE WHEN a.is_extra THEN coalesce(x.filled_n, 0) ELSE f.by_position[a.position] END AS filled_n,
-           coalesce(c.conflict_n, 0) AS conflict_n, coalesce(o.overridden_n, 0) AS overridden_n
-    FROM gold.golden_attributes AS a
-    CROSS JOIN filled AS f
-    LEFT JOIN extras AS x USING (attribute)
-    LEFT JOIN conflicts AS c USING (attribute)
-    LEFT JOIN overridden AS o USING (attribute)
 )
-INSERT INTO gold.data_quality_metrics
-    (run_id, attribute, customer_n, filled_n, completeness, conflict_n, overridden_n, measured_at)
-SELECT :run_id, attribute, customer_n, filled_n, CAST(filled_n AS real) / greatest(customer_n, 1),
-       conflict_n, overridden_n, :as_of
-FROM measured
-ON CONFLICT (run_id, attribute) DO UPDATE
-SET customer_n = excluded.customer_n, filled_n = excluded.filled_n,
-    completeness = excluded.completeness, conflict_n = excluded.conflict_n,
-    overridden_n = excluded.overridden_n, measured_at = excluded.measured_at
+SELECT a.attribute, f.customer_n,
+       CASE WHEN a.is_extra THEN coalesce(x.filled_n, 0) ELSE f.by_position[a.position] END AS filled_n,
+       coalesce(c.conflict_n, 0) AS conflict_n
+FROM gold.golden_attributes AS a
+CROSS JOIN filled AS f
+LEFT JOIN extras AS x USING (attribute)
+LEFT JOIN conflicts AS c USING (attribute)
 
 -- name: followable
 -- Up to which event the figures about to be made are told (nothing where changes wait to be told),
@@ -147,8 +138,10 @@ SELECT (SELECT event_seq FROM told) AS event_seq,
                        FULL JOIN gold.golden_attributes AS a ON a.attribute = f.attribute
                        WHERE a.attribute IS NULL OR f.attribute IS NULL) AS can_follow
 
--- name: follow_quality
--- The same as measure_quality, from the figures before and the events since.
+-- name: follow_filled
+-- The same from the figures before and the events since.
+DROP TABLE IF EXISTS pg_temp.gold_filled;
+CREATE TEMPORARY TABLE gold_filled ON COMMIT DROP AS
 WITH before AS (
     SELECT f.attribute, f.customer_n, f.filled_n
     FROM gold.data_quality_metrics AS f
@@ -176,35 +169,33 @@ WITH before AS (
         UNION ALL
         SELECT attribute, -1 FROM jsonb_object_keys(t.old_values -> 'extra') AS attribute) AS x (attribute, n)
     GROUP BY x.attribute
-), measured AS (
-    SELECT b.attribute, b.customer_n + born.customer_n AS customer_n,
-           b.filled_n + coalesce(m.filled_n, 0) AS filled_n
-    FROM before AS b
-    CROSS JOIN born
-    LEFT JOIN moved AS m USING (attribute)
-), overridden AS (
-    SELECT o.key AS attribute, count(*) AS overridden_n
-    FROM gold.customer_lineage AS l
-    CROSS JOIN LATERAL jsonb_object_keys(l.overrides) AS o (key)
-    WHERE l.overrides IS NOT NULL
-    GROUP BY o.key
 )
+SELECT b.attribute, b.customer_n + born.customer_n AS customer_n,
+       b.filled_n + coalesce(m.filled_n, 0) AS filled_n,
+       coalesce(CAST(s.marks -> 'open' ->> b.attribute AS bigint), 0) AS conflict_n
+FROM before AS b
+CROSS JOIN born
+LEFT JOIN moved AS m USING (attribute)
+LEFT JOIN gold.layer_state AS s ON s.layer = 'conflicts'
+
+-- name: measure_quality
+-- Golden customers by attribute: filled, in conflict, overridden.
+DELETE FROM gold.data_quality_metrics WHERE run_id = :run_id;
 INSERT INTO gold.data_quality_metrics
     (run_id, attribute, customer_n, filled_n, completeness, conflict_n, overridden_n, measured_at)
-SELECT :run_id, m.attribute, m.customer_n, m.filled_n,
-       CAST(m.filled_n AS real) / greatest(m.customer_n, 1),
-       coalesce(CAST(s.marks -> 'open' ->> m.attribute AS bigint), 0),
+SELECT :run_id, f.attribute, f.customer_n, f.filled_n,
+       CAST(f.filled_n AS real) / greatest(f.customer_n, 1), f.conflict_n,
        coalesce(o.overridden_n, 0), :as_of
-FROM measured AS m
-LEFT JOIN gold.layer_state AS s ON s.layer = 'conflicts'
-LEFT JOIN overridden AS o USING (attribute)
-ON CONFLICT (run_id, attribute) DO UPDATE
-SET customer_n = excluded.customer_n, filled_n = excluded.filled_n,
-    completeness = excluded.completeness, conflict_n = excluded.conflict_n,
-    overridden_n = excluded.overridden_n, measured_at = excluded.measured_at
+FROM pg_temp.gold_filled AS f
+LEFT JOIN (SELECT o.key AS attribute, count(*) AS overridden_n
+           FROM gold.customer_lineage AS l
+           CROSS JOIN LATERAL jsonb_object_keys(l.overrides) AS o (key)
+           WHERE l.overrides IS NOT NULL
+           GROUP BY o.key) AS o USING (attribute)
 
 -- name: measure_overrides
 -- Overrides by attribute: those in force, by what they say, and how many only repeat the rules.
+DELETE FROM gold.steward_override_metrics WHERE run_id = :run_id;
 WITH in_force AS (
     SELECT o.*, CASE WHEN a.is_extra THEN CAST(l.extra_records ->> o.attribute AS bigint)
                      ELSE l.record_ids[a.position] END AS displaced_record_id
@@ -241,7 +232,3 @@ FROM said AS s
 LEFT JOIN in_force AS f USING (attribute)
 LEFT JOIN displaced AS d USING (override_id)
 GROUP BY s.attribute, s.revoked_n, s.steward_n
-ON CONFLICT (run_id, attribute) DO UPDATE
-SET effective_n = excluded.effective_n, set_n = excluded.set_n, clear_n = excluded.clear_n,
-    revoked_n = excluded.revoked_n, steward_n = excluded.steward_n,
-    agreeing_n = excluded.agreeing_n, measured_at = excluded.measured_at

@@ -56,10 +56,10 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     reach = {"event_seq": event_seq, "share": FOLLOWED_SHARE}
     told = conn.execute(query(_FILE, "followable"), reach).one()
     if told.can_follow:
-        following = moment | {"event_seq": event_seq}
-        written += conn.execute(query(_FILE, "follow_quality"), following).rowcount
+        conn.execute(query(_FILE, "follow_filled"), {"event_seq": event_seq})
     else:
-        written += conn.execute(query(_FILE, "measure_quality"), moment).rowcount
+        conn.execute(query(_FILE, "count_filled"))
+    written += conn.execute(query(_FILE, "measure_quality"), moment).rowcount
     written += conn.execute(query(_FILE, "measure_overrides"), moment).rowcount
     marks = now | {"matches": pairs, "event_seq": told.event_seq}
     state.write(conn, "metrics", run_id=ctx.run_id, marks=marks)

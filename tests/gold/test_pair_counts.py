@@ -121,8 +121,10 @@ def test_a_night_need_not_look_at_the_pairs(conn: Connection) -> None:
     put(conn, {5}, 0.25)
     drop(conn, {5})
     assert measure(conn)
-    drop(conn, {4})  # the highest of its band
+    drop(conn, {4})  # the only highest of its band
     assert not measure(conn)
+    drop(conn, {1})  # one of the lowest: others are left
+    assert measure(conn)
     put(conn, {4}, 0.995)
     put(conn, {5, 6}, 1.0)
     drop(conn, {5})  # many pairs are that sure

@@ -168,6 +168,7 @@ def test_figures_that_follow_the_events_are_those_counted(
         world.run()
         followed = world.rows(FIGURES)
         moment = {"run_id": world.context().run_id, "as_of": world.start}
+        conn.execute(query("gold/metrics.sql", "count_filled"))
         conn.execute(query("gold/metrics.sql", "measure_quality"), moment)
         assert world.rows(FIGURES) == followed
         everything.rollback()
