@@ -10,10 +10,10 @@ SELECT count(*) AS profiles_n, count(email) AS email, count(phone) AS phone, cou
 FROM :profiles;
 
 -- name: select_keys
--- For COPY: all keys of one rule, whose query goes in the braces, and their profiles, as two columns in
--- binary form, each in one value: millions of rows would cost both sides more than the keys.
-SELECT coalesce(string_agg(int8send(k.key), ''), '') AS keys,
-       coalesce(string_agg(int8send(k.profile_id), ''), '') AS profile_ids
+-- For COPY: all keys of one rule, whose query goes in the braces, with their profiles, as a column in
+-- binary form, in one value: millions of rows would cost both sides more than the keys. Each number is
+-- the upper half of a key and, below, a profile id.
+SELECT coalesce(string_agg(int8send((k.key & -4294967296) | k.profile_id), ''), '') AS entries
 FROM ({rule}) AS k
 
 -- name: create_oversized_keys

@@ -61,13 +61,12 @@ def fill(conn: Connection, of: str = ALL_PROFILES) -> dict[str, int]:
     return dict(counts._mapping)
 
 
-def read_keys(
+def read_entries(
     conn: Connection, config: Config, rule: tuple[int, str], *, of: str = ALL_PROFILES
-) -> tuple[Ints, Ints]:
-    """The keys that the query of a rule gives, and the profiles that have them; in no order."""
+) -> Ints:
+    """The entries that the query of a rule gives, for :meth:`Keys.of_entries`."""
     select = load(SQL)["select_keys"].replace("{rule}", key_query(conn, config, *rule, of=of))
-    columns = binary_copy.read_parts(conn, select, (("key", "i8"), ("profile", "i8")))
-    return columns["key"], columns["profile"]
+    return binary_copy.read_parts(conn, select, (("entry", "i8"),))["entry"]
 
 
 def refine(conn: Connection, entries: Mapping[int, Keys]) -> dict[int, Keys]:

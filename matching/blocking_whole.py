@@ -86,12 +86,12 @@ def _keys(conn: Connection, ctx: RunContext, chosen: Plan) -> Iterator[tuple[int
     While keys are sorted here, the database makes those of the next rule.
     """
     with ThreadPoolExecutor(1) as database:  # one: a connection does one thing at a time
-        coming = database.submit(tables.read_keys, conn, ctx.config, chosen.rules[0])
+        coming = database.submit(tables.read_entries, conn, ctx.config, chosen.rules[0])
         for (number, _), after in zip(chosen.rules, [*chosen.rules[1:], None], strict=True):
-            keys, profile_ids = coming.result()
+            entries = coming.result()
             if after is not None:
-                coming = database.submit(tables.read_keys, conn, ctx.config, after)
-            yield number, Keys.of(keys, profile_ids)
+                coming = database.submit(tables.read_entries, conn, ctx.config, after)
+            yield number, Keys.of_entries(entries)
 
 
 def _store(conn: Connection, kept: Mapping[int, Keys], change_seq: int) -> None:

@@ -71,9 +71,9 @@ class Blocks:
         """All pairs within the blocks of at most ``largest``, in pieces: one size at a time."""
         for size in np.flatnonzero(np.bincount(self.sizes)[: largest + 1]).tolist():
             starts = self.starts[self.sizes == size]
-            table = self.members[starts[:, None] + np.arange(size)]
+            table = self.members[np.arange(size)[:, None] + starts]  # a column per block
             one, other = np.triu_indices(size, 1)
-            yield table[:, one].ravel(), table[:, other].ravel()
+            yield table[one].ravel(), table[other].ravel()
 
 
 def pairs_within(blocks_by_size: Ints, largest: int) -> int:

@@ -31,7 +31,7 @@ _PART = 4_000_000  # entries: 32 MiB an array, far below what a row may hold
 _BUCKETS = ("staging", "blocking_key_buckets")
 _BUCKET_COLUMNS = ("rule_id", "bucket", "entries")
 _READ_WHOLE = 1 << 16  # entries: to read as many costs less than to look for some of them
-_PER_BUCKET_BITS = 4  # sixteen entries: a row of a quarter of a kilobyte
+_PER_BUCKET_BITS = 5  # 32 entries: a row of a quarter of a kilobyte
 _BUCKETS_AT_ONCE = 1 << 18
 
 
@@ -122,21 +122,18 @@ def _sought(conn: Connection, rule_id: int, bits: int) -> Sought:
         listed = "{" + ",".join(map(str, buckets)) + "}"
         entries = _entries(conn, "find_entries", rule_id=rule_id, buckets=listed)
         at = np.minimum(np.searchsorted(wanted, entries.keys), max(len(wanted) - 1, 0))
-        chosen = entries.where(wanted[at] == entries.keys)
-        return Keys.of(chosen.keys, chosen.profile_ids)
+        return entries.where(wanted[at] == entries.keys)
 
     def whole() -> Keys:
-        entries = _entries(conn, "select_entries", rule_id=rule_id)
-        return Keys.of(entries.keys, entries.profile_ids)
+        return _entries(conn, "select_entries", rule_id=rule_id)
 
     return Sought(find, whole)
 
 
 def _entries(conn: Connection, name: str, **values: object) -> Keys:
-    """The entries that a query gives, in the order of its rows."""
+    """The entries that a query gives."""
     select = _filled(conn, name, **values)
-    table = binary_copy.read_parts(conn, select, (("entry", "i8"),))["entry"].reshape(-1, 2)
-    return Keys(table[:, 0].copy(), table[:, 1].copy())
+    return Keys.of_entries(binary_copy.read_parts(conn, select, (("entry", "i8"),))["entry"])
 
 
 def _write_row(conn: Connection, values: tuple[int, bool, int, int, int, int], piece: Keys) -> None:
@@ -149,8 +146,8 @@ def _write_row(conn: Connection, values: tuple[int, bool, int, int, int, int], p
 
 def _bucket_rows(rule_id: int, buckets: Ints, starts: Ints, entries: Keys) -> io.BytesIO:
     """What COPY takes in: a row per bucket, whose entries begin at ``starts``."""
-    # A row is five words of four bytes (number of fields, rule, bucket, length) and four an entry.
-    rows_n, head, entry = len(buckets), 5, 4
+    # A row is five words of four bytes (number of fields, rule, bucket, length) and two an entry.
+    rows_n, head, entry = len(buckets), 5, 2
     sizes = np.diff(starts, append=len(entries))
     words = np.empty(head * rows_n + entry * len(entries), dtype=">i4")
     row = head * np.arange(rows_n) + entry * starts
@@ -159,8 +156,7 @@ def _bucket_rows(rule_id: int, buckets: Ints, starts: Ints, entries: Keys) -> io
     for place, values in enumerate(fields):
         words[row + place] = values
         is_head[row + place] = True
-    table = np.column_stack((entries.keys, entries.profile_ids)).astype(">i8")
-    words[~is_head] = table.view(">i4").ravel()
+    words[~is_head] = entries.entries().astype(">i8").view(">i4")
     return io.BytesIO(b"".join((HEADER, words.data, TRAILER)))
 
 

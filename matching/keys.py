@@ -2,12 +2,17 @@
 
 A profile has a handful of keys, so a million profiles have eight million. Sorted arrays are
 searched by bisection; of long ones only the stretches are read in which something is sought.
+
+A key of a rule is the upper half of a number and a profile id the lower half of one, so an entry
+can be one number: half to send, to sort and to store. Of a million keys two have one half by
+chance in some hundred cases, which gives as many pairs that scoring finds nothing in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +20,9 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 """Whether each profile, by its id, is meant."""
+
+_IDS: Final = (1 << 32) - 1
+"""The digits of an entry that are the profile id."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,16 @@ class Keys:
         """The entries, put in order."""
         order = np.argsort(keys)
         return cls(keys[order], profile_ids[order])
+
+    @classmethod
+    def of_entries(cls, entries: Ints) -> Keys:
+        """The entries, of one number each; puts the numbers in order."""
+        entries.sort()
+        return cls(entries & ~_IDS, entries & _IDS)
+
+    def entries(self) -> Ints:
+        """Each entry as one number; for keys that are the upper half of one."""
+        return self.keys | self.profile_ids
 
     @classmethod
     def joined(cls, several: Sequence[Keys]) -> Keys:

@@ -233,6 +233,25 @@ def test_a_year_of_nights_leaves_few_rows_of_keys(nights: Nights) -> None:
     is_as_if_made_anew(nights)
 
 
+def test_street_lines_meet_by_house_number_and_a_longer_word(nights: Nights) -> None:
+    configure(nights, blocking=["street_number"])
+    lines = [
+        "259 franklin rd unit 23", "franklin rd 259", "259 frenklin rd", "259 main blvd",
+        "259 park blvd unit 4", "12 old mill st", "12a mill ave", "mill 12 plum ln", "7 plum st",
+        "4 main st", "main", "rue 12",
+    ]  # fmt: skip
+    nights.pass_by([{"street": line} for line in lines])
+    nights.block()
+    assert nights.pairs() == [
+        "12 old mill st-12a mill ave",
+        "12 old mill st-mill 12 plum ln",
+        "12a mill ave-mill 12 plum ln",
+        "259 franklin rd unit 23-259 frenklin rd",
+        "259 franklin rd unit 23-franklin rd 259",
+        "259 frenklin rd-franklin rd 259",
+    ]
+
+
 def test_keys_are_read_as_they_were_written(nights: Nights, monkeypatch: Any) -> None:
     monkeypatch.setattr(key_store, "_PART", 2)
     keys = Keys.of(np.array([5, -7, 2**62, 5, -(2**63)]), np.array([1, 2, 3, 4, 2**40]))
@@ -253,7 +272,7 @@ def test_of_many_keys_those_sought_are_found(nights: Nights, monkeypatch: Any) -
     monkeypatch.setattr(key_store, "_READ_WHOLE", 100)
     monkeypatch.setattr(key_store, "_BUCKETS_AT_ONCE", 7)
     rng = np.random.default_rng(5)
-    hashes = rng.integers(-(2**63), 2**63, 900)
+    hashes = rng.integers(-(2**31), 2**31, 900) << 32
     keys = Keys.of(np.concatenate([hashes, hashes[:50]]), np.arange(950))
     key_store.write_first(nights.conn, 3, keys, change_seq=11)
     key_store.write_first(nights.conn, 4, keys.where(slice(0, 200)), change_seq=11)
