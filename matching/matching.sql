@@ -15,13 +15,19 @@ SELECT pg_current_xact_id_if_assigned() IS NOT NULL;
 -- The greatest profile id, 0 without profiles.
 SELECT coalesce(max(p.profile_id), 0) FROM staging.profiles AS p;
 
+-- name: candidate_blocks
+-- How many blocks of the table of candidate pairs there are to read.
+SELECT pg_relation_size('staging.identity_match_candidates_blocked')
+       / current_setting('block_size')::bigint;
+
 -- name: select_candidates
--- For COPY: every candidate pair with the rule that found it, as two columns in binary form, in parts
--- of a size that a value may have. Both ends are one number: left * base + right.
-SELECT string_agg(int8send(c.profile_id_l * {base} + c.profile_id_r), ''),
-       string_agg(int2send(c.rule_id), '')
+-- For COPY: the candidate pairs between two block numbers with the rules that found them, as one column
+-- in binary form: left, right and rule in bits of their own. Each column would cost as much again, and
+-- to group the rows twice that.
+SELECT string_agg(int8send((c.profile_id_l << {left_at}) | (c.profile_id_r << {right_at})
+                           | c.rule_id), '')
 FROM staging.identity_match_candidates_blocked AS c
-GROUP BY c.profile_id_l >> 22
+WHERE c.ctid >= {first}::tid AND c.ctid < {behind}::tid
 
 -- name: clear
 -- Empty the outcome of the last matching.

@@ -15,13 +15,17 @@ from sqlalchemy import Connection
 from db import binary_copy, bulk
 from db.queries import load, query
 from matching import engine
+from matching.blocking_tables import RULES_END
 from matching.blocks import Rules
+from matching.encode import pick
 from matching.keys import Ints
 from matching.profiles import Profiles
 from matching.rules import ExactRules
 from mdm.config import Config
 
 SQL: Final = "matching/matching.sql"
+_BLOCKS_AT_ONCE: Final = 1 << 16
+"""512 MB of pairs make a value of 100 MB; one must stay below 1 GB."""
 Candidates = tuple[engine.Positions, engine.Positions, Rules]
 
 
@@ -92,11 +96,25 @@ def read_candidates(conn: Connection, profiles: Profiles) -> Candidates:
 
 
 def _read_pairs(conn: Connection) -> tuple[Ints, Ints, Rules]:
-    base = int(conn.execute(query(SQL, "last_profile_id")).scalar_one()) + 1
-    kinds = (("ends", "i8"), ("rule", "i2"))
-    columns = binary_copy.read_parts(conn, load(SQL)["select_candidates"], kinds, base=base)
-    left, right = np.divmod(columns["ends"], base)
-    return left, right, columns["rule"]
+    id_bits = int(conn.execute(query(SQL, "last_profile_id")).scalar_one()).bit_length()
+    right_at = RULES_END.bit_length()
+    left_at = right_at + id_bits
+    blocks = conn.execute(query(SQL, "candidate_blocks")).scalar_one()
+    parts = [
+        binary_copy.read_parts(
+            conn,
+            load(SQL)["select_candidates"],
+            (("pair", "i8"),),
+            left_at=left_at,
+            right_at=right_at,
+            first=f"({at},0)",
+            behind=f"({at + _BLOCKS_AT_ONCE},0)",
+        )["pair"]
+        for at in range(0, blocks, _BLOCKS_AT_ONCE)
+    ]
+    pairs = np.concatenate([np.empty(0, dtype=np.int64), *parts])
+    right = (pairs >> right_at) & ((1 << id_bits) - 1)
+    return pairs >> left_at, right, (pairs & ((1 << right_at) - 1)).astype(np.int16)
 
 
 def placed(profiles: Profiles, left: Ints, right: Ints, rules: Rules) -> Candidates:
@@ -109,4 +127,4 @@ def positions(profiles: Profiles, profile_ids: Ints) -> engine.Positions:
     # ids are dense (a sequence), so a table from id to position beats a search per pair
     position = np.zeros(int(profiles.profile_id.max(initial=0)) + 1, dtype=np.int64)
     position[profiles.profile_id] = np.arange(len(profiles), dtype=np.int64)
-    return position[profile_ids]
+    return pick(position, profile_ids)
