@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from matching.encode import pick
+
 Ints = NDArray[np.int64]
 LARGEST_GROUP = 80
 STEP_BITS = 2.0
@@ -21,7 +23,7 @@ def closure_pairs(
     proposes: NDArray[np.bool_],
     threshold: float,
 ) -> tuple[Ints, Ints]:
-    """Pairs of positions inside proposed groups that are not among the given pairs.
+    """Pairs of positions inside proposed groups that are not among the given pairs, in order.
 
     A pair that ``proposes`` ties its ends into a group. A group of more than LARGEST_GROUP is first
     cut by asking for ever more ``weight`` (bits) above ``threshold``; what then still is too large
@@ -31,29 +33,30 @@ def closure_pairs(
     ties = np.flatnonzero(proposes)
     if not ties.size:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    tied_l, tied_r, tied_weight = left[ties], right[ties], weight[ties]
+    tied_l, tied_r, tied_weight = pick(left, ties), pick(right, ties), pick(weight, ties)
     label = together = components(n, tied_l, tied_r)
-    found: list[tuple[Ints, Ints]] = []
+    found: list[Ints] = []
     active = np.ones(n, dtype=bool)
     cut = threshold
     while True:
-        sizes = np.bincount(label)[label]
+        sizes = pick(np.bincount(label), label)
         small = (sizes <= LARGEST_GROUP) & active
-        found.append(_all_pairs(label, small & (sizes > 2)))
+        found.append(_keys(n, *_all_pairs(label, small & (sizes > 2))))
         active &= ~small
+        if not active.any():
+            break
         cut += STEP_BITS
-        use = (tied_weight >= cut) & active[tied_l] & active[tied_r]
+        use = (tied_weight >= cut) & pick(active, tied_l) & pick(active, tied_r)
         if not use.any():
             break
         label = components(n, tied_l[use], tied_r[use])
-    new_l = np.concatenate([one for one, _ in found])
-    new_r = np.concatenate([other for _, other in found])
     # Of the given pairs only those inside a group can be among them: of all candidates, the few.
-    inside = np.flatnonzero(together[left] == together[right])
-    seen = np.sort(_keys(n, left[inside], right[inside]))
-    keys = _keys(n, new_l, new_r)
-    new = seen[np.minimum(np.searchsorted(seen, keys), len(seen) - 1)] != keys
-    return new_l[new], new_r[new]
+    inside = np.flatnonzero(pick(together, left) == pick(together, right))
+    seen = np.sort(_keys(n, pick(left, inside), pick(right, inside)))
+    keys = np.sort(np.concatenate(found))  # in order they are sought, and written, much faster
+    new = keys[pick(seen, np.minimum(np.searchsorted(seen, keys), len(seen) - 1)) != keys]
+    one, other = np.divmod(new, n)
+    return one, other
 
 
 def components(n: int, left: Ints, right: Ints) -> Ints:

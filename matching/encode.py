@@ -48,7 +48,7 @@ class Column:
             self.cache[name] = make(self.text)
         return self.cache[name]
 
-    def codes_of(self, values: Sequence[str]) -> Codes:
+    def codes_of(self, values: Sequence[str] | pl.Series) -> Codes:
         """The code of each of ``values``; -1 for what no row has."""
         wanted = pl.Series(values, dtype=pl.String)
         if not len(self.text):

@@ -105,10 +105,12 @@ def score(
     right: Positions,
     *,
     scorers: Mapping[str, Scorer] | None = None,
+    workers: int = WORKERS,
 ) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.float32]]:
     """Weights, levels and contributions of any pairs, blocked or not; mixed kinds are rejected.
 
-    ``scorers`` are those of the model's segments, where there are some already.
+    ``scorers`` are those of the model's segments, where there are some already; ``workers``: see
+    :meth:`Scorer.score`.
     """
     left, right = _in_order(profiles, left, right)
     scorers = scorers or _scorers(profiles, model)
@@ -123,9 +125,9 @@ def score(
         if not at.size:
             continue
         if at.size == len(left) and width == len(segment.attributes):
-            scores = scorers[kind].score(left, right)
+            scores = scorers[kind].score(left, right, workers=workers)
             return scores.weight, scores.levels, scores.contributions
-        scores = scorers[kind].score(left[at], right[at])
+        scores = scorers[kind].score(left[at], right[at], workers=workers)
         weight[at] = scores.weight
         levels[at, : scores.levels.shape[1]] = scores.levels
         contributions[at, : scores.contributions.shape[1]] = scores.contributions
@@ -193,12 +195,13 @@ def _judged_in_parts(
     """The pairs with scores and decisions, in parts and in their order; at least one part."""
     left, right, rule = pairs
 
-    def part_of(start: int, size: int = BATCH) -> ScoredPairs:
+    def part_of(start: int, size: int = BATCH, workers: int = 1) -> ScoredPairs:
         part = slice(start, start + size)
-        return judged(profiles, model, (left[part], right[part], rule[part]), judge, scorers)
+        some = left[part], right[part], rule[part]
+        return judged(profiles, model, some, judge, scorers, workers=workers)
 
     # A few pairs make the tables of distinct values that all others read.
-    part_of(0, _FIRST)
+    part_of(0, _FIRST, WORKERS)
     with ThreadPoolExecutor(WORKERS) as pool:
         ahead: deque[Future[ScoredPairs]] = deque()
         for start in range(0, max(len(left), 1), BATCH):
@@ -215,13 +218,16 @@ def judged(
     pairs: tuple[Positions, Positions, NDArray[np.int16]],
     judge: Judge,
     scorers: Mapping[str, Scorer] | None = None,
+    workers: int = WORKERS,
 ) -> ScoredPairs:
     """The pairs with scores and decisions; each as if it were alone with its two profiles.
 
     Name columns must have the word frequencies of the model (:func:`freeze_words`).
     """
     left, right, rule = pairs
-    weight, levels, contributions = score(profiles, model, left, right, scorers=scorers)
+    weight, levels, contributions = score(
+        profiles, model, left, right, scorers=scorers, workers=workers
+    )
     vetoed = judge.rules.forbids(profiles, left, right)
     certain = judge.rules.matches(profiles, left, right) & ~vetoed
     weight = np.where(vetoed, REJECTED_BITS, np.where(certain, SURE_BITS, weight))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from matching.encode import Codes
@@ -77,8 +78,7 @@ class Namesakes:
             return {}
         at = at[np.argsort(-self._rate[at], kind="stable")[:MOST_NAMES]]
         given, family = (
-            [self._names.text[int(code)] for code in codes[at]]
-            for codes in (self.given, self.family)
+            self._names.text.gather(codes[at]).to_list() for codes in (self.given, self.family)
         )
         of_parts = np.log2(_rates(attributes[0], given)) + np.log2(_rates(attributes[1], family))
         bits = np.round(np.log2(self._rate[at]) - of_parts, 3)
@@ -96,8 +96,8 @@ def bits_of_full_names(profiles: Profiles, known: dict[str, float]) -> NDArray[n
     if not known or not len(low):
         return bits
     names = profiles.person_names
-    parts = zip(*(name.split(SEPARATOR, 1) for name in known), strict=True)
-    one, other = (names.codes_of(part) for part in parts)
+    parts = pl.Series(list(known)).str.splitn(SEPARATOR, 2).struct
+    one, other = (names.codes_of(parts.field(name)) for name in parts.fields)
     size = np.int64(len(names.text))
     keys, wanted = low * size + high, np.minimum(one, other) * size + np.maximum(one, other)
     places = np.searchsorted(keys, wanted).clip(0, len(keys) - 1)

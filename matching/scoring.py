@@ -42,9 +42,12 @@ class Scorer:
         self.segment = segment
         self._known_bits: dict[str, _Bits] = {}
 
-    def score(self, left: Positions, right: Positions) -> Scores:
-        """Scores of pairs of positions; an attribute that the model does not know counts
-        nothing."""
+    def score(self, left: Positions, right: Positions, *, workers: int = WORKERS) -> Scores:
+        """Scores of pairs of positions; an attribute that the model does not know counts nothing.
+
+        ``workers`` share the pairs, and the attributes of the first: one, where others score
+        meanwhile.
+        """
         size = len(left)
         attributes = self.segment.attributes
         levels = np.full((size, len(attributes)), -1, dtype=np.int8)
@@ -52,15 +55,15 @@ class Scorer:
         weight = np.empty(size, dtype=np.float32)
         prior = np.log2(self.segment.prior_match / (1 - self.segment.prior_match))
 
-        def fill(part: slice) -> None:
-            self._score(left[part], right[part], levels[part], contributions[part])
+        def fill(part: slice, workers: int = 1) -> None:
+            self._score(left[part], right[part], levels[part], contributions[part], workers)
             weight[part] = contributions[part].sum(axis=1, dtype=np.float64) + prior
 
         parts = [slice(start, start + BATCH) for start in range(0, size, BATCH)]
         # The first batch makes the tables of distinct values that all others read.
         for part in parts[:1]:
-            fill(part)
-        with ThreadPoolExecutor(WORKERS) as pool:
+            fill(part, workers)
+        with ThreadPoolExecutor(workers) as pool:
             list(pool.map(fill, parts[1:]))
         return Scores(weight, levels, contributions)
 
@@ -70,9 +73,11 @@ class Scorer:
         right: Positions,
         levels: NDArray[np.int8],
         contributions: NDArray[np.float32],
+        workers: int,
     ) -> None:
         related = np.zeros(len(left))
-        found = {one.name: one for one in compare(self.profiles, left, right, self.segment.kind)}
+        compared = compare(self.profiles, left, right, self.segment.kind, workers=workers)
+        found = {one.name: one for one in compared}
         for place, attribute in enumerate(self.segment.attributes):
             one = found.get(attribute.name)
             if one is None:

@@ -251,7 +251,8 @@ def _finish(attribute: Attribute) -> AttributeModel:
         few = rates[attribute.holders <= 2]
         rare = float(np.median(few if few.size else rates)) if rates.size else SMALLEST
         common = _highest(rates, np.flatnonzero(rates > 1.5 * rare), FREQUENT_VALUES)
-        frequent = {column.values[code]: float(rates[code]) for code in common}
+        values = column.text.gather(common).to_list()
+        frequent = dict(zip(values, rates[common].tolist(), strict=True))
         attribute.u[level] = rare
     return AttributeModel(
         name=attribute.name,
@@ -266,11 +267,10 @@ def _finish(attribute: Attribute) -> AttributeModel:
     )
 
 
-def _highest(rates: Floats, codes: Positions, most: int) -> list[int]:
+def _highest(rates: Floats, codes: Positions, most: int) -> Positions:
     """At most so many of ``codes``, of the highest rates; the first of equal ones.
 
     Codes are in the order of the values.
     """
     order = np.lexsort((codes, -rates[codes]))
-    highest: list[int] = codes[order[:most]].tolist()
-    return highest
+    return codes[order[:most]]
