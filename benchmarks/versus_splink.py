@@ -66,6 +66,7 @@ def _ours(records: int, seed: int) -> dict[str, Any]:
         "recall": result["recall"],
         "total_seconds": result["total_seconds"],
         "steps": {phase: result["phases"][phase]["seconds"] for phase in _OURS},
+        "matching": result["matching"],
     }
 
 

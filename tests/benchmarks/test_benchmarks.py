@@ -147,6 +147,13 @@ def test_full_run_ends_with_a_line_of_json(scratch: Path) -> None:
     for phase in result["phases"].values():
         assert phase.keys() == {"seconds", "rows_per_second"}
     assert result["phases"]["ingestion"]["rows_per_second"] > 0
+    matching, phases = result["matching"], result["phases"]
+    assert 0 < matching["training_seconds"] < phases["matching"]["seconds"]
+    assert 0 < matching["clustering_seconds"] < phases["identity"]["seconds"]
+    together = sum(phases[name]["seconds"] for name in ("blocking", "matching", "identity"))
+    assert (
+        phases["blocking"]["seconds"] < matching["blocking_scoring_clustering_seconds"] < together
+    )
     assert result["f1"] > 0.8
 
 
