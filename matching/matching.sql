@@ -35,15 +35,18 @@ TRUNCATE staging.identity_match_candidates, staging.rescored_profiles, staging.m
 
 -- name: drop_pair_indexes
 -- They are made anew when the candidates are written.
-DROP INDEX staging.identity_match_candidates_pair, staging.identity_match_candidates_r;
+DROP INDEX staging.identity_match_candidates_pair, staging.identity_match_candidates_r,
+    staging.identity_match_candidates_ties;
 
 -- name: create_pair_indexes
--- No pair is there twice. By these a night finds the pairs of a profile; from the right side only
--- those worth following.
+-- No pair is there twice. By these a night finds the pairs of a profile, and those worth following
+-- without the many others.
 CREATE UNIQUE INDEX identity_match_candidates_pair
     ON staging.identity_match_candidates (profile_id_l, profile_id_r);
-CREATE INDEX identity_match_candidates_r ON staging.identity_match_candidates (profile_id_r)
+CREATE INDEX identity_match_candidates_ties ON staging.identity_match_candidates (profile_id_l)
     WHERE decision <> 'REJECT';
+CREATE INDEX identity_match_candidates_r ON staging.identity_match_candidates (profile_id_r)
+    INCLUDE (profile_id_l) WHERE decision <> 'REJECT';
 
 -- name: analyse_pairs
 -- Tell the planner how many there are.
@@ -73,36 +76,44 @@ ON CONFLICT (layer) DO UPDATE SET change_seq = excluded.change_seq, run_id = exc
 -- name: drop_temporary
 -- Two runs may share a transaction.
 DROP TABLE IF EXISTS pg_temp.changed_pairs, pg_temp.wanted_profiles, pg_temp.walked_profiles,
-    pg_temp.closing_pairs;
+    pg_temp.listed_pairs;
 
--- name: create_changed_pairs
--- One row per candidate pair that came, went (rule 0) or changed its rule, as it stands now; is_new
--- where an end is a new profile, so that no score can be there.
-CREATE TEMPORARY TABLE changed_pairs ON COMMIT DROP AS
-SELECT c.profile_id_l, c.profile_id_r, c.rule_id,
-       -- subqueries that do not hang on the row are hashed, whatever the planner knows
-       c.profile_id_l IN (SELECT p.profile_id FROM staging.profiles AS p
-                          WHERE p.change_seq > :behind)
-       OR c.profile_id_r IN (SELECT p.profile_id FROM staging.profiles AS p
-                             WHERE p.change_seq > :behind) AS is_new
-FROM (SELECT DISTINCT ON (l.profile_id_l, l.profile_id_r) l.profile_id_l, l.profile_id_r, l.rule_id
-      FROM staging.blocked_pair_changes AS l
-      WHERE l.change_seq > :behind
-      ORDER BY l.profile_id_l, l.profile_id_r, l.change_seq DESC) AS c;
+-- name: create_temporary
+-- To be filled by COPY. Of the candidate pairs that changed, those that may have a score, as they
+-- stand now (rule 0: gone); profiles to compare; profiles of which one step of a walk wants to know;
+-- pairs to look up or to drop.
+CREATE TEMPORARY TABLE changed_pairs (
+    profile_id_l bigint NOT NULL,
+    profile_id_r bigint NOT NULL,
+    rule_id      smallint NOT NULL
+) ON COMMIT DROP;
+CREATE TEMPORARY TABLE wanted_profiles (profile_id bigint NOT NULL) ON COMMIT DROP;
 CREATE TEMPORARY TABLE walked_profiles (profile_id bigint NOT NULL) ON COMMIT DROP;
-CREATE TEMPORARY TABLE closing_pairs
-    (profile_id_l bigint NOT NULL, profile_id_r bigint NOT NULL) ON COMMIT DROP;
-ANALYZE pg_temp.changed_pairs;
+CREATE TEMPORARY TABLE listed_pairs (
+    profile_id_l bigint NOT NULL,
+    profile_id_r bigint NOT NULL
+) ON COMMIT DROP;
 
--- name: create_wanted_profiles
--- The profiles to compare, and all new ones for what is filled in them.
-CREATE TEMPORARY TABLE wanted_profiles ON COMMIT DROP AS
-SELECT c.profile_id_l AS profile_id FROM pg_temp.changed_pairs AS c WHERE c.rule_id > 0
-UNION
-SELECT c.profile_id_r FROM pg_temp.changed_pairs AS c WHERE c.rule_id > 0
-UNION
-SELECT p.profile_id FROM staging.profiles AS p WHERE p.change_seq > :behind;
-ANALYZE pg_temp.wanted_profiles;
+-- name: select_changes
+-- For COPY: what blocking has told of candidate pairs behind one change number, in columns (rule 0:
+-- the pair went), in parts of a size that a value may have.
+SELECT string_agg(int8send(l.profile_id_l), ''), string_agg(int8send(l.profile_id_r), ''),
+       string_agg(int2send(l.rule_id), ''), string_agg(int8send(l.change_seq), '')
+FROM staging.blocked_pair_changes AS l
+WHERE l.change_seq > {behind}
+GROUP BY l.profile_id_l >> 22
+
+-- name: select_new_profiles
+-- For COPY: the profiles that are new behind one change number.
+SELECT string_agg(int8send(p.profile_id), '' ORDER BY p.profile_id)
+FROM staging.profiles AS p
+WHERE p.change_seq > {behind}
+
+-- name: select_retired
+-- For COPY: the profiles that were retired behind one change number.
+SELECT string_agg(int8send(r.profile_id), '' ORDER BY r.profile_id)
+FROM staging.retired_profiles AS r
+WHERE r.change_seq > {behind}
 
 -- name: empty_wanted_profiles
 -- Make room for others.
@@ -117,46 +128,67 @@ FROM (SELECT w.profile_id FROM pg_temp.wanted_profiles AS w ORDER BY w.profile_i
 CROSS JOIN LATERAL (SELECT p.* FROM staging.profiles AS p WHERE p.profile_id = wanted.profile_id
                     OFFSET 0) AS p
 
--- name: select_changed_candidates
--- For COPY: the changed pairs that are candidates.
-SELECT c.profile_id_l, c.profile_id_r, c.rule_id, c.is_new FROM pg_temp.changed_pairs AS c
-WHERE c.rule_id > 0
+-- name: analyse_changed_pairs
+-- Or the planner may read all scored pairs for a few.
+ANALYZE pg_temp.changed_pairs
 
 -- name: drop_changed_pairs
 -- For COPY: the changed pairs that had a score, and what it was; it is dropped, of those to be scored
 -- anew too. (A pair that closes a group, and came and went as a candidate meanwhile, stays.)
 DELETE FROM staging.identity_match_candidates AS p
 USING pg_temp.changed_pairs AS c
-WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r AND NOT c.is_new
+WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r
   AND (c.rule_id > 0 OR p.rule_id > 0)
-RETURNING p.profile_id_l, p.profile_id_r, p.rule_id,
+RETURNING p.profile_id_l, p.profile_id_r, p.rule_id, p.match_weight,
           CAST(CASE p.decision WHEN 'REJECT' THEN 0 WHEN 'FLAG_REVIEW' THEN 1 ELSE 2 END AS smallint)
-
--- name: select_retired
--- The profiles that were retired behind one change number.
-SELECT r.profile_id FROM staging.retired_profiles AS r WHERE r.change_seq > :behind;
 
 -- name: empty_walked_profiles
 -- Make room for others.
 TRUNCATE pg_temp.walked_profiles;
 
--- name: select_pairs_of_walked
--- For COPY: all scored pairs of which a walked profile is the left side (is_own), and of those of
--- which it is the right side what ties a group. The decision as its place in the engine's DECISIONS.
+-- name: select_ties_of_walked
+-- For COPY: the scored pairs that are not rejected and of which a walked profile is the left side.
+-- The decision as its place in the engine's DECISIONS.
 SELECT p.profile_id_l, p.profile_id_r, p.rule_id, p.match_weight,
-       CAST(CASE p.decision WHEN 'REJECT' THEN 0 WHEN 'FLAG_REVIEW' THEN 1 ELSE 2 END AS smallint),
-       p.is_own
+       CAST(CASE p.decision WHEN 'REJECT' THEN 0 WHEN 'FLAG_REVIEW' THEN 1 ELSE 2 END AS smallint)
 FROM (SELECT s.profile_id FROM pg_temp.walked_profiles AS s ORDER BY s.profile_id) AS walked
 CROSS JOIN LATERAL (
-    SELECT l.profile_id_l, l.profile_id_r, l.rule_id, l.match_weight, l.decision, true AS is_own
-    FROM staging.identity_match_candidates AS l
-    WHERE l.profile_id_l = walked.profile_id
-    UNION ALL
-    SELECT r.profile_id_l, r.profile_id_r, r.rule_id, r.match_weight, r.decision, false
-    FROM staging.identity_match_candidates AS r
-    WHERE r.profile_id_r = walked.profile_id AND r.decision <> 'REJECT' AND r.rule_id <> 0
+    SELECT * FROM staging.identity_match_candidates AS l
+    WHERE l.profile_id_l = walked.profile_id AND l.decision <> 'REJECT'
     OFFSET 0  -- keeps it a search per profile, whatever the planner believes of the temporary table
 ) AS p
+
+-- name: select_left_ends_of_walked
+-- For COPY: the ends of the same of which a walked profile is the right side.
+SELECT p.profile_id_l, p.profile_id_r
+FROM (SELECT s.profile_id FROM pg_temp.walked_profiles AS s ORDER BY s.profile_id) AS walked
+CROSS JOIN LATERAL (
+    SELECT r.profile_id_l, r.profile_id_r FROM staging.identity_match_candidates AS r
+    WHERE r.profile_id_r = walked.profile_id AND r.decision <> 'REJECT'
+    OFFSET 0) AS p
+
+-- name: select_rejected_of_walked
+-- For COPY: the rejected pairs of which a walked profile is the left side, as above.
+SELECT p.profile_id_l, p.profile_id_r, p.rule_id, p.match_weight, CAST(0 AS smallint)
+FROM (SELECT s.profile_id FROM pg_temp.walked_profiles AS s ORDER BY s.profile_id) AS walked
+CROSS JOIN LATERAL (
+    SELECT * FROM staging.identity_match_candidates AS l
+    WHERE l.profile_id_l = walked.profile_id AND l.decision = 'REJECT'
+    OFFSET 0) AS p
+
+-- name: empty_listed_pairs
+-- Make room for others.
+TRUNCATE pg_temp.listed_pairs;
+
+-- name: select_rejected_of_listed
+-- For COPY: the listed pairs that were scored and rejected, as above.
+SELECT p.profile_id_l, p.profile_id_r, p.rule_id, p.match_weight, CAST(0 AS smallint)
+FROM pg_temp.listed_pairs AS listed
+CROSS JOIN LATERAL (
+    SELECT * FROM staging.identity_match_candidates AS s
+    WHERE s.profile_id_l = listed.profile_id_l AND s.profile_id_r = listed.profile_id_r
+      AND s.decision = 'REJECT'
+    OFFSET 0) AS p
 
 -- name: select_same_profiles
 -- For COPY: the profiles with a record that a steward called the same as another.
@@ -171,7 +203,7 @@ WHERE d.verdict = 'SAME'
 -- name: drop_closing_pairs
 -- Drop the pairs that close no group any more; what a rule found is not theirs to drop.
 DELETE FROM staging.identity_match_candidates AS p
-USING pg_temp.closing_pairs AS c
+USING pg_temp.listed_pairs AS c
 WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r AND p.rule_id = 0;
 
 -- name: forget_rescored

@@ -6,9 +6,11 @@ members are found anew, and the pairs inside it that no rule found are made righ
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,23 +22,19 @@ from matching import engine, groups, model_store, pair_copy
 from matching.closure import closure_pairs
 from matching.groups import Groups, Pairs, distinct, places
 from matching.keys import Ints
-from matching.model import MatchModel
 from matching.pair_tables import (
     SQL,
     copied_profiles,
     encoded,
     judge_of,
     placed,
-    positions,
-    read_profiles,
 )
 from mdm.phases import PhaseReport, RunContext
 
 _WANTED = ("pg_temp", "wanted_profiles")
-_CLOSING = ("pg_temp", "closing_pairs")
+_CHANGED = ("pg_temp", "changed_pairs")
 _RESCORED = ("staging", "rescored_profiles")
-_CANDIDATE = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"), ("is_new", "?"))
-_DROPPED = (("profile_id_l", "i8"), ("profile_id_r", "i8"), ("rule_id", "i2"), ("decision", "i2"))
+_TOLD = (("left", "i8"), ("right", "i8"), ("rule", "i2"), ("change_seq", "i8"))
 _ID = (("profile_id", "i8"),)
 
 
@@ -51,41 +49,48 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
         return None
     model_id, model = pinned.model_id, pinned.model
     conn.execute(query(SQL, "drop_temporary"))
-    conn.execute(query(SQL, "create_changed_pairs"), {"behind": behind})
-    conn.execute(query(SQL, "create_wanted_profiles"), {"behind": behind})
-    copied = copied_profiles(conn, "select_wanted_profiles")
-    rows = binary_copy.read_rows(conn, load(SQL)["select_changed_candidates"], _CANDIDATE)
+    conn.execute(query(SQL, "create_temporary"))
+    told = _Told.read(conn, behind)
+    found = told.rule > 0
+    left, right = told.left[found], told.right[found]
+    copied = _copied(conn, distinct(np.concatenate([left, right, told.new])))
     judge = judge_of(ctx.config)
+    walk = groups.Walk(conn, told.new)
     with ctx.progress("matching", 3, "steps") as bar, ThreadPoolExecutor(1) as database:
-        # The old scores go while the new ones are made.
-        dropping = database.submit(
-            binary_copy.read_rows, conn, load(SQL)["drop_changed_pairs"], _DROPPED
-        )
+        # The old scores go while the new ones are made, and where those may tie is read ahead.
+        dropping = database.submit(_drop, conn, told)
+        ahead = database.submit(walk.read, distinct(np.concatenate([left, right])))
         profiles = encoded(copied, ctx.config)
         if not model_store.knows(model, profiles):
-            dropping.result()
+            ahead.result()
             return None
         engine.freeze_words(profiles, model)
-        candidates = placed(
-            profiles,
-            rows["profile_id_l"].astype(np.int64),
-            rows["profile_id_r"].astype(np.int64),
-            rows["rule_id"].astype(np.int16),
-        )
+        candidates = placed(profiles, left, right, told.rule[found])
         scored = engine.judged(profiles, model, candidates, judge)
-        came = _by_id(scored, profiles.profile_id)
-        went = groups.pairs_of(dropping.result())
+        went = dropping.result()
+        ahead.result()
         bar.update()
-        change = _Change(came, went, rows["is_new"])
-        gone = conn.execute(query(SQL, "select_retired"), {"behind": behind}).scalars().all()
-        retired = np.sort(np.array(gone, dtype=np.int64))
-        walked = groups.walked(conn, change.seeds(retired), came)
-        # The new ones are written while it is found out what closes their groups.
-        writing = database.submit(pair_copy.write, conn, scored, profiles.profile_id, model_id)
+        change = _Change(_by_id(scored, profiles.profile_id), went, told.is_new[found])
+        walked = walk.groups(change.seeds(told.retired), change.came, went)
         opened, closed = _closing(walked, engine.raw_bits(judge.review, model))
+        closing = closed_profiles = None
+        if len(closed):
+            closed_profiles = _copied(conn, _ends([closed]))
+        # The new ones are written while those that close their groups are scored.
+        writing = database.submit(pair_copy.write, conn, scored, profiles.profile_id, model_id)
+        if closed_profiles is not None:
+            others = encoded(closed_profiles, ctx.config)
+            engine.freeze_words(others, model)
+            candidates = placed(others, closed.left, closed.right, closed.rule)
+            closing = engine.judged(others, model, candidates, judge)
+            closed = _by_id(closing, others.profile_id)
         writing.result()
         bar.update()
-        closing, closed = _close(conn, ctx, model, model_id, opened, closed)
+        if len(opened):
+            groups.list_pairs(conn, opened.left, opened.right)
+            conn.execute(query(SQL, "drop_closing_pairs"))
+        if closing is not None:
+            pair_copy.write(conn, closing, others.profile_id, model_id)
         _tell(conn, ctx, change, walked, opened, closed)
         conn.execute(query(SQL, "drop_temporary"))
         bar.update()
@@ -94,7 +99,7 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
         (Counter(np.array(engine.DECISIONS)[one.decision].tolist()) for one in every), Counter()
     )
     return PhaseReport(
-        len(rows),
+        len(left),
         sum(len(one.left) for one in every),
         detail={
             "incremental": True,
@@ -104,6 +109,62 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
             "closing_pairs": 0 if closing is None else len(closing.left),
         },
     )
+
+
+def _copied(conn: Connection, profile_ids: Ints) -> io.BytesIO:
+    conn.execute(query(SQL, "empty_wanted_profiles"))
+    binary_copy.write_columns(conn, _WANTED, {"profile_id": profile_ids})
+    return copied_profiles(conn, "select_wanted_profiles")
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What blocking has told: per candidate pair that came, went (rule 0) or changed its rule, how
+    it stands now. ``is_new`` where an end is a new profile, so that no score can be there.
+
+    ``new`` and ``retired`` are the profiles that came and went (ids in order).
+    """
+
+    left: Ints
+    right: Ints
+    rule: NDArray[np.int16]
+    is_new: NDArray[np.bool_]
+    new: Ints
+    retired: Ints
+
+    @classmethod
+    def read(cls, conn: Connection, behind: int) -> _Told:
+        """What was told behind a change number."""
+        log = binary_copy.read_parts(conn, load(SQL)["select_changes"], _TOLD, behind=behind)
+        new, retired = (
+            binary_copy.read_parts(conn, load(SQL)[name], _ID, behind=behind)["profile_id"]
+            for name in ("select_new_profiles", "select_retired")
+        )
+        left, right = log["left"], log["right"]
+        order = np.lexsort((log["change_seq"], right, left))
+        left, right, rule = left[order], right[order], log["rule"][order]
+        last = np.ones(len(left), dtype=bool)
+        last[:-1] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
+        left, right = left[last], right[last]
+        is_new = places(new, left)[1] | places(new, right)[1]
+        return cls(left, right, rule[last], is_new, new, retired)
+
+
+def _drop(conn: Connection, told: _Told) -> Pairs:
+    """The changed pairs that had a score; it is dropped."""
+    old = ~told.is_new
+    binary_copy.write_columns(
+        conn,
+        _CHANGED,
+        {
+            "profile_id_l": told.left[old],
+            "profile_id_r": told.right[old],
+            "rule_id": told.rule[old],
+        },
+    )
+    conn.execute(query(SQL, "analyse_changed_pairs"))
+    rows = binary_copy.read_rows(conn, load(SQL)["drop_changed_pairs"], groups.PAIR)
+    return groups.pairs_of(rows)
 
 
 def _by_id(scored: engine.ScoredPairs, profile_id: Ints) -> Pairs:
@@ -162,43 +223,8 @@ def _closing(walked: Groups, threshold: float) -> tuple[Pairs, Pairs]:
     keys = inner.left * size + inner.right
     opened = inner.where(closes & ~np.isin(keys, now))
     left, right = np.divmod(np.setdiff1d(now, keys[closes]), max(size, 1))
-    closed = Pairs(
-        left,
-        right,
-        np.full(len(left), engine.CLOSURE_RULE, dtype=np.int16),
-        np.zeros(len(left), dtype=np.float32),
-        np.zeros(len(left), dtype=np.int8),
-    )
+    closed = groups.unscored(left, right, engine.CLOSURE_RULE)
     return walked.by_id(opened), walked.by_id(closed)
-
-
-def _close(
-    conn: Connection,
-    ctx: RunContext,
-    model: MatchModel,
-    model_id: int,
-    opened: Pairs,
-    closed: Pairs,
-) -> tuple[engine.ScoredPairs | None, Pairs]:
-    """The pairs that now close groups, scored and written; those that do no more are dropped."""
-    if len(opened):
-        fields: list[binary_copy.Field] = [
-            ("profile_id_l", "i8", opened.left),
-            ("profile_id_r", "i8", opened.right),
-        ]
-        binary_copy.write(conn, _CLOSING, fields, len(opened))
-        conn.execute(query(SQL, "drop_closing_pairs"))
-    if not len(closed):
-        return None, closed
-    wanted = _ends([closed])
-    conn.execute(query(SQL, "empty_wanted_profiles"))
-    binary_copy.write(conn, _WANTED, [("profile_id", "i8", wanted)], len(wanted))
-    profiles = read_profiles(conn, ctx.config, some=True)
-    engine.freeze_words(profiles, model)
-    candidates = positions(profiles, closed.left), positions(profiles, closed.right), closed.rule
-    pairs = engine.judged(profiles, model, candidates, judge_of(ctx.config))
-    pair_copy.write(conn, pairs, profiles.profile_id, model_id)
-    return pairs, _by_id(pairs, profiles.profile_id)
 
 
 def _tell(
