@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +16,8 @@ from matching import key_store
 from matching.blocking_keys import GONE_PROFILES, NEW_PROFILES, STIRRED_PROFILES
 from matching.blocking_plan import Plan
 from matching.blocks import PairsByRule
-from matching.keys import NONE, Ints, Keys, Mask
-from matching.reblocking import KeptKeys, Limits, Reblocked, beyond, reblock
+from matching.keys import NONE, Ints, Keys, Mask, Sought
+from matching.reblocking import KeptKeys, Limits, Reblocked, beyond, reblock, touched
 from mdm.phases import PhaseReport, RunContext
 
 _LEFT = ("pg_temp", "left_pairs")
@@ -37,16 +38,23 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, feed: tables.Feed) -> P
         bar.update()
         counts = {one.rule_id: one for one in _counts(conn)}
         retired = _retired(conn, feed, feed.consumed_seq, feed.change_seq)
-        outcome = reblock(
-            kept,
-            added,
-            lost,
-            retired=retired,
-            blocks_by_size={rule: one.blocks_by_size for rule, one in counts.items()},
-            limits=Limits(ctx.config.matching.max_block_size, chosen.budget, feed.largest_block),
-            refine=lambda entries: tables.refine(conn, entries),
-            keys_of=lambda profile_ids: _keys_of(conn, ctx, chosen, profile_ids),
-        )
+        with ThreadPoolExecutor(1) as database:  # finds while what it has found is looked at
+            for rule, one in stored.items():
+                if isinstance(one.first, Sought):
+                    one.first.look_ahead(touched(added[rule], lost[rule]), database)
+            # All that is sought ahead is there before `refine` asks the database again.
+            outcome = reblock(
+                kept,
+                added,
+                lost,
+                retired=retired,
+                blocks_by_size={rule: one.blocks_by_size for rule, one in counts.items()},
+                limits=Limits(
+                    ctx.config.matching.max_block_size, chosen.budget, feed.largest_block
+                ),
+                refine=lambda entries: tables.refine(conn, entries),
+                keys_of=lambda profile_ids: _keys_of(conn, ctx, chosen, profile_ids),
+            )
         bar.update()
         _store_keys(conn, feed, stored, added, kept.gone | retired)
         _store_refined(conn, feed, outcome)

@@ -120,20 +120,18 @@ def _sought(conn: Connection, rule_id: int, bits: int) -> Sought:
     def find(wanted: Ints) -> Keys:
         buckets = np.unique(wanted >> (64 - bits)).tolist()
         listed = "{" + ",".join(map(str, buckets)) + "}"
-        entries = _entries(conn, "find_entries", rule_id=rule_id, buckets=listed)
-        at = np.minimum(np.searchsorted(wanted, entries.keys), max(len(wanted) - 1, 0))
-        return entries.where(wanted[at] == entries.keys)
+        return Keys.found(_entries(conn, "find_entries", rule_id=rule_id, buckets=listed), wanted)
 
     def whole() -> Keys:
-        return _entries(conn, "select_entries", rule_id=rule_id)
+        return Keys.of_entries(_entries(conn, "select_entries", rule_id=rule_id))
 
     return Sought(find, whole)
 
 
-def _entries(conn: Connection, name: str, **values: object) -> Keys:
-    """The entries that a query gives."""
+def _entries(conn: Connection, name: str, **values: object) -> Ints:
+    """The entries that a query gives, of one number each."""
     select = _filled(conn, name, **values)
-    return Keys.of_entries(binary_copy.read_parts(conn, select, (("entry", "i8"),))["entry"])
+    return binary_copy.read_parts(conn, select, (("entry", "i8"),))["entry"]
 
 
 def _write_row(conn: Connection, values: tuple[int, bool, int, int, int, int], piece: Keys) -> None:

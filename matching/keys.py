@@ -11,6 +11,7 @@ chance in some hundred cases, which gives as many pairs that scoring finds nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,9 +45,23 @@ class Keys:
         entries.sort()
         return cls(entries & ~_IDS, entries & _IDS)
 
+    @classmethod
+    def found(cls, entries: Ints, wanted: Ints) -> Keys:
+        """Those entries, of one number each, that are under the keys ``wanted`` (in order)."""
+        if not wanted.size:
+            return NONE
+        at = np.maximum(np.searchsorted(wanted, entries, side="right") - 1, 0)
+        return cls.of_entries(entries[wanted[at] == entries & ~_IDS])
+
     def entries(self) -> Ints:
         """Each entry as one number; for keys that are the upper half of one."""
         return self.keys | self.profile_ids
+
+    def distinct(self) -> Ints:
+        """Each key once, in order."""
+        first = np.ones(len(self), dtype=bool)
+        first[1:] = self.keys[1:] != self.keys[:-1]
+        return self.keys[first]
 
     @classmethod
     def joined(cls, several: Sequence[Keys]) -> Keys:
@@ -112,9 +127,16 @@ class Sought:
         """``find`` gives the entries under keys (in order), ``whole`` gives all."""
         self._find, self._whole = find, whole
         self._asked, self._found = NONE.keys, NONE
+        self._coming: Future[Keys] | None = None
+
+    def look_ahead(self, wanted: Ints, database: Executor) -> None:
+        """Has entries found meanwhile that will be asked for first; ``wanted`` as :meth:`under`."""
+        self._asked, self._coming = wanted, database.submit(self._find, wanted)
 
     def under(self, wanted: Ints) -> tuple[Ints, Ints]:
         """As :meth:`Keys.under`."""
+        if self._coming is not None:
+            self._found, self._coming = self._coming.result(), None
         new = np.setdiff1d(wanted, self._asked, assume_unique=True)
         if new.size:
             self._found = Keys.joined([self._found, self._find(new)])

@@ -95,8 +95,12 @@ class Change:
     ) -> Change:
         """The change of ``before`` to what was ``kept`` and ``added``, without ``retired``."""
         after = Layer(before.rule_id, (*kept, added), before.gone | retired)
-        touched = np.unique(np.concatenate([added.keys, lost.keys]))
-        return cls(before, after, touched)
+        return cls(before, after, touched(added, lost))
+
+
+def touched(added: Keys, lost: Keys) -> Ints:
+    """The keys, in order, of the blocks that gain or lose a member."""
+    return Keys.joined([added, lost]).distinct()
 
 
 @dataclass(frozen=True)
