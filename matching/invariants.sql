@@ -22,16 +22,15 @@ WHERE NOT (SELECT ids FROM present) @> pairs.profile_id_l
 -- there: their pairs (from the right side those that could still merge something, and those of a
 -- left side with other pairs); of all pairs where matching has scored all since.
 WITH touched AS MATERIALIZED (
-    SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t WHERE t.run_id > :since_run_id
+    SELECT t.profile_id FROM staging.rescored_profiles AS t WHERE t.run_id > :since_run_id
 ), missing AS MATERIALIZED (
-    SELECT named.profile_id
+    SELECT DISTINCT named.profile_id
     FROM (SELECT t.profile_id FROM touched AS t
-          UNION
+          UNION ALL
           SELECT retired.profile_id FROM staging.retired_profiles AS retired
           WHERE retired.change_seq > :since_change_seq) AS named
-    -- NOT IN (ids are never NULL) is asked one by one; an anti-join would read the whole index
-    WHERE named.profile_id NOT IN (SELECT p.profile_id FROM staging.profiles AS p
-                                   WHERE p.profile_id = named.profile_id)
+    -- in the order they are listed in, which is that of the ids: to look them up at random costs thrice
+    WHERE NOT EXISTS (SELECT FROM staging.profiles AS p WHERE p.profile_id = named.profile_id)
 ), present AS MATERIALIZED (
     SELECT coalesce(range_agg(int8range(stretch.first_id, stretch.last_id, '[]')), '{}') AS ids
     FROM (SELECT min(p.profile_id) AS first_id, max(p.profile_id) AS last_id
@@ -116,6 +115,10 @@ WITH blocked AS (
     FROM staging.blocked_pair_changes AS l
     WHERE l.change_seq <= (SELECT f.change_seq FROM followed AS f)
     ORDER BY l.profile_id_l, l.profile_id_r, l.change_seq DESC
+), still AS MATERIALIZED (  -- all candidates of a left side that lost some, each side searched once
+    SELECT b.profile_id_l, b.profile_id_r
+    FROM (SELECT DISTINCT t.profile_id_l FROM told AS t WHERE t.rule_id = 0) AS side
+    JOIN staging.identity_match_candidates_blocked AS b USING (profile_id_l)
 ), unscored AS (
     SELECT told.profile_id_l, told.profile_id_r
     FROM told
@@ -127,13 +130,9 @@ WITH blocked AS (
           AND pairs.rule_id <> 0)
     UNION ALL
     SELECT told.profile_id_l, told.profile_id_r
-    FROM (SELECT DISTINCT t.profile_id_l FROM told AS t WHERE t.rule_id = 0) AS side
-    CROSS JOIN LATERAL (
-        SELECT b.profile_id_r FROM staging.identity_match_candidates_blocked AS b
-        WHERE b.profile_id_l = side.profile_id_l
-        OFFSET 0) AS still
-    JOIN told ON told.profile_id_l = side.profile_id_l
-             AND told.profile_id_r = still.profile_id_r AND told.rule_id = 0
+    FROM still
+    JOIN told ON told.profile_id_l = still.profile_id_l AND told.profile_id_r = still.profile_id_r
+    WHERE told.rule_id = 0
     UNION ALL
     SELECT touched.profile_id, missing.profile_id_r
     FROM (SELECT DISTINCT t.profile_id FROM staging.rescored_profiles AS t

@@ -52,20 +52,21 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
     conn.execute(query(SQL, "create_temporary"))
     told = _Told.read(conn, behind)
     found = told.rule > 0
-    left, right = told.left[found], told.right[found]
-    copied = _copied(conn, distinct(np.concatenate([left, right, told.new])))
+    left, right, rule = told.left[found], told.right[found], told.rule[found]
+    copied = _copied(conn, _ends_of(left, right, told.new))
     judge = judge_of(ctx.config)
     walk = groups.Walk(conn, told.new)
     with ctx.progress("matching", 3, "steps") as bar, ThreadPoolExecutor(1) as database:
-        # The old scores go while the new ones are made, and where those may tie is read ahead.
+        # The old scores go while the new ones are made, and where those are likely to tie is read.
         dropping = database.submit(_drop, conn, told)
-        ahead = database.submit(walk.read, distinct(np.concatenate([left, right])))
+        likely = _is_early(rule)
+        ahead = database.submit(walk.read, _ends_of(left[likely], right[likely]))
         profiles = encoded(copied, ctx.config)
         if not model_store.knows(model, profiles):
             ahead.result()
             return None
         engine.freeze_words(profiles, model)
-        candidates = placed(profiles, left, right, told.rule[found])
+        candidates = placed(profiles, left, right, rule)
         scored = engine.judged(profiles, model, candidates, judge)
         went = dropping.result()
         ahead.result()
@@ -81,8 +82,8 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
         if closed_profiles is not None:
             others = encoded(closed_profiles, ctx.config)
             engine.freeze_words(others, model)
-            candidates = placed(others, closed.left, closed.right, closed.rule)
-            closing = engine.judged(others, model, candidates, judge)
+            pairs = placed(others, closed.left, closed.right, closed.rule)
+            closing = engine.judged(others, model, pairs, judge)
             closed = _by_id(closing, others.profile_id)
         writing.result()
         bar.update()
@@ -109,6 +110,12 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
             "closing_pairs": 0 if closing is None else len(closing.left),
         },
     )
+
+
+def _is_early(rule: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Which pairs the first half of the rules found: most of these tie, and few of the others."""
+    rules = np.unique(rule)
+    return np.isin(rule, rules[: len(rules) // 2])
 
 
 def _copied(conn: Connection, profile_ids: Ints) -> io.BytesIO:
@@ -272,4 +279,8 @@ def _tell(
 
 def _ends(several: Sequence[Pairs]) -> Ints:
     """The profiles of all these pairs, each once."""
-    return distinct(np.concatenate([side for one in several for side in (one.left, one.right)]))
+    return _ends_of(*(side for one in several for side in (one.left, one.right)))
+
+
+def _ends_of(*sides: Ints) -> Ints:
+    return distinct(np.concatenate(sides))
