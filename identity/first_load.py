@@ -67,6 +67,7 @@ def publish(
                 "decision": found.decision,
             },
         )
+        conn.execute(query(_SQL, "merge_joins_only"))
         conn.execute(
             query(_SQL, "insert_map"),
             {
@@ -75,6 +76,7 @@ def publish(
                 "decisions": DECISIONS,
             },
         )
+        conn.execute(query(_SQL, "any_join"))
         conn.execute(query(_SQL, "forget_links"))
         _copy_clusters(conn, ctx, ids, found, clusters)
     return _report(found, ids, clusters)

@@ -30,7 +30,7 @@ AUTO_MERGE, FLAG_REVIEW, REJECT, VETOED, SAME_PROFILE, STEWARD = 1, 2, 3, 4, 5, 
 """What a pair is; the first two and the last two can hold a record in its customer. The code that
 reads pairs leans on the first four being two times two."""
 
-PROFILE = (("profile", "i8"), ("fingerprint", "S16"), ("record_n", "i4"), ("is_poor", "i2"))
+PROFILE = (("profile", "i8"), ("fingerprint", "S16"), ("record_n", "i4"))
 _PAIR = (("ends", "i8"), ("probability", "f4"))
 _BLOCKS_AT_ONCE = 16_384  # 128 MiB of the table: bounds what is unpacked at once
 _NOWHERE, _SPLIT = -1, -2  # a profile without a component; one whose records are nodes
@@ -128,7 +128,7 @@ class Graph:
 
 
 def read_profiles(conn: Connection, poverty: Mapping[str, object]) -> Profiles:
-    """The profiles in scope, in columns.
+    """The profiles in scope, in columns; ``record_n`` is negative where one is poor.
 
     ``poverty`` are the values of ``select_profiles``: what makes even a poor profile tell.
     """
@@ -142,7 +142,7 @@ def read_nodes(conn: Connection, profiles: Profiles) -> tuple[OwnNodes, Ints]:
     """
     base = conn.execute(query(_SQL, "last_profile_id")).scalar_one() + 1
     place = _places(profiles, base)
-    poor = profiles["profile"][profiles["is_poor"] > 0]
+    poor = profiles["profile"][profiles["record_n"] < 0]
     conn.execute(query(_SQL, "create_poor_profiles"))
     binary_copy.write_columns(conn, ("pg_temp", "identity_poor_profiles"), {"profile_id": poor})
     found = conn.execute(query(_SQL, "select_own_nodes")).all()

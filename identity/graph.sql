@@ -37,12 +37,13 @@ JOIN identity.consumption AS c ON r.run_id > c.run_id
 WHERE r.may_regroup
 
 -- name: select_profiles
--- For COPY: each profile, its place in an order that depends on content alone, how many records have
--- it, and whether it is too poor to tell people apart; as columns in binary form, in parts of a size that a value may have.
+-- For COPY: each profile, its place in an order that depends on content alone, and how many records
+-- have it, as a negative number where it is too poor to tell people apart; as columns in binary form,
+-- in parts of a size that a value may have.
 -- (OFFSET 0: or the planner sorts whole profiles to form the parts.)
 SELECT string_agg(int8send(f.profile_id), ''), string_agg(uuid_send(f.fingerprint), ''),
-       string_agg(int4send(f.record_n), ''), string_agg(int2send(f.is_poor), '')
-FROM (SELECT p.profile_id, p.fingerprint, p.record_n, CAST(CASE WHEN
+       string_agg(int4send(f.record_n), '')
+FROM (SELECT p.profile_id, p.fingerprint, p.record_n * CASE WHEN
           num_nonnulls(p.email, p.phone, p.tax_id, p.customer_number) = 0
           AND (num_nonnulls(p.name, p.given_name, p.family_name, p.organisation) = 0
                OR num_nonnulls(p.date_of_birth, p.street, p.postcode, p.extra) = 0)
@@ -55,7 +56,7 @@ FROM (SELECT p.profile_id, p.fingerprint, p.record_n, CAST(CASE WHEN
                   WHERE coalesce(to_jsonb(p) ->> CASE needed.attribute WHEN 'full_name' THEN 'name'
                                                                        ELSE needed.attribute END,
                                  p.extra ->> needed.attribute) IS NULL))
-          THEN 1 ELSE 0 END AS smallint) AS is_poor
+          THEN -1 ELSE 1 END AS record_n
       FROM pg_temp.identity_scoped_profiles AS p OFFSET 0) AS f
 GROUP BY f.profile_id >> 22
 

@@ -124,7 +124,7 @@ def look_at_touched(
             ]
             profiles = {name: np.concatenate([profiles[name], read[name]]) for name in profiles}
         record_n = np.zeros(base, dtype=np.int64)
-        record_n[profiles["profile"]] = profiles["record_n"]
+        record_n[profiles["profile"]] = np.abs(profiles["record_n"])
         for part in members:
             np.subtract.at(record_n, part.profile, 1)
         asked = _whom_to_ask((record_n > 0) & ~is_asked, is_asked, joined)
