@@ -129,11 +129,13 @@ CREATE TEMPORARY TABLE left_pairs
     (profile_id_l bigint NOT NULL, profile_id_r bigint NOT NULL) ON COMMIT DROP;
 
 -- name: delete_left_pairs
--- These pairs are no candidates any more, or come again with another rule.
+-- These pairs are no candidates any more, or come again with another rule. Mostly whole blocks go, with
+-- many pairs of one profile: its pairs are looked through once.
 ANALYZE pg_temp.left_pairs;
 DELETE FROM staging.identity_match_candidates_blocked AS b
-USING pg_temp.left_pairs AS g
-WHERE b.profile_id_l = g.profile_id_l AND b.profile_id_r = g.profile_id_r;
+USING (SELECT l.profile_id_l, array_agg(l.profile_id_r) AS others
+       FROM pg_temp.left_pairs AS l GROUP BY l.profile_id_l ORDER BY l.profile_id_l) AS g
+WHERE b.profile_id_l = g.profile_id_l AND b.profile_id_r = ANY (g.others);
 
 -- name: drop_left_pairs
 -- Two runs may share a transaction.
