@@ -25,11 +25,17 @@ class _EmailTable:
     stem: Codes
 
 
+def _ends(emails: Column) -> tuple[pl.Series, pl.Series]:
+    """What stands before and behind the first @ of each address."""
+    local, domain = emails.derive("ends", lambda text: text.str.splitn("@", 2).struct.unnest())
+    return local, domain
+
+
 def _local_parts(emails: Column) -> pl.Series:
     """The letters and digits before each domain, without the tag of a sub-address."""
     parts: pl.Series = emails.derive(
         "local_parts",
-        lambda text: text.str.extract(r"^([^@+]*)").str.replace_all(r"[^\p{L}\p{N}]+", ""),
+        lambda _: _ends(emails)[0].str.replace(r"\+.*$", "").str.replace_all(r"[^\p{L}\p{N}]+", ""),
     )
     return parts
 
@@ -44,7 +50,7 @@ def _local_letters(emails: Column) -> pl.Series:
 def _email_table(column: Column, text: pl.Series) -> _EmailTable:
     return _EmailTable(
         local=group_codes(_local_parts(column).str.extract(r"^(.{3,})$")),
-        domain=group_codes(text.str.extract(r"@(.*)$")),
+        domain=group_codes(_ends(column)[1]),
         length=text_lengths(text),
         stem=group_codes(_local_letters(column).str.head(24)),
     )
