@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from matching.encode import pick
 
@@ -61,6 +59,10 @@ def closure_pairs(
 
 def components(n: int, left: Ints, right: Ints) -> Ints:
     """The number of the connected component of each of ``n`` nodes."""
+    # Here, because it takes a quarter of a second to load: statements can run meanwhile.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 

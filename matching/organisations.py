@@ -12,15 +12,18 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 
 from matching.comparisons import Levels, equal_codes, split_equal
 from matching.encode import Codes, Column, group_codes
 from matching.vocabulary import spellings, words
+
+if TYPE_CHECKING:  # it takes a quarter of a second to load, and persons have no use for it
+    from scipy import sparse
 
 (
     ORGANISATION_DIFFERENT,
@@ -70,6 +73,8 @@ def set_word_shares(column: Column, shares: Mapping[str, float]) -> None:
 def _matrix(
     rows: Sequence[Sequence[tuple[str, float]]],
 ) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
+    from scipy import sparse
+
     vocabulary: dict[str, int] = {}
     indices: list[int] = []
     data: list[float] = []
@@ -85,6 +90,8 @@ def _matrix(
 
 
 def _words_table(column: Column) -> _Words:
+    from scipy import sparse
+
     shares: Mapping[str, float] = column.cache.get("word_shares", {})
 
     def weight(word: str) -> float:

@@ -7,10 +7,12 @@ came (:mod:`matching.matching_delta`), when the model stays; otherwise everythin
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Thread
 
 import numpy as np
 from sqlalchemy import Connection
@@ -30,6 +32,8 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     consumed = _consumed(conn, ctx.config)
     if not ctx.full and consumed.is_current:
         return PhaseReport(0, 0, detail={"unchanged": True})
+    # It is wanted later, and takes as long to load as the first statements of a night run.
+    Thread(target=importlib.import_module, args=("scipy.sparse.csgraph",), daemon=True).start()
     report = None
     if not ctx.full and consumed.is_base:
         report = matching_delta.run(conn, ctx, behind=consumed.consumed_seq)
