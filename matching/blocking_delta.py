@@ -99,7 +99,7 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, feed: tables.Feed) -> P
 def _keys(conn: Connection, ctx: RunContext, chosen: Plan, of: str) -> dict[int, Keys]:
     """By rule the keys of the profiles in a table."""
     return {
-        number: Keys.of_entries(tables.read_entries(conn, ctx.config, (number, name), of=of))
+        number: Keys.of_wire(tables.read_entries(conn, ctx.config, (number, name), of=of))
         for number, name in chosen.rules
     }
 

@@ -63,10 +63,14 @@ def fill(conn: Connection, of: str = ALL_PROFILES) -> dict[str, int]:
 
 def read_entries(
     conn: Connection, config: Config, rule: tuple[int, str], *, of: str = ALL_PROFILES
-) -> Ints:
-    """The entries that the query of a rule gives, for :meth:`Keys.of_entries`."""
+) -> memoryview:
+    """The entries that the query of a rule gives, for :meth:`Keys.of_wire`.
+
+    They stay as they came, so that on a thread of its own the database can be asked again at once.
+    """
     select = load(SQL)["select_keys"].replace("{rule}", key_query(conn, config, *rule, of=of))
-    return binary_copy.read_parts(conn, select, (("entry", "i8"),))["entry"]
+    [[entries]] = binary_copy.read_values(conn, select, 1)
+    return entries
 
 
 def refine(conn: Connection, entries: Mapping[int, Keys]) -> dict[int, Keys]:

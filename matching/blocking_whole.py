@@ -91,7 +91,7 @@ def _keys(conn: Connection, ctx: RunContext, chosen: Plan) -> Iterator[tuple[int
             entries = coming.result()
             if after is not None:
                 coming = database.submit(tables.read_entries, conn, ctx.config, after)
-            yield number, Keys.of_entries(entries)
+            yield number, Keys.of_wire(entries)
 
 
 def _store(conn: Connection, kept: Mapping[int, Keys], change_seq: int) -> None:

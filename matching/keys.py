@@ -5,7 +5,8 @@ searched by bisection; of long ones only the stretches are read in which somethi
 
 A key of a rule is the upper half of a number and a profile id the lower half of one, so an entry
 can be one number: half to send, to sort and to store. Of a million keys two have one half by
-chance in some hundred cases, which gives as many pairs that scoring finds nothing in.
+chance in some hundred cases, which gives as many pairs that scoring finds nothing in. (Ids are from
+a sequence: none is beyond 32 bits before four billion profiles.)
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ class Keys:
         """The entries, of one number each; puts the numbers in order."""
         entries.sort()
         return cls(entries & ~_IDS, entries & _IDS)
+
+    @classmethod
+    def of_wire(cls, entries: memoryview) -> Keys:
+        """The entries, of one number each as PostgreSQL sends it, put in order."""
+        return cls.of_entries(np.frombuffer(entries, dtype=">i8").astype(np.int64))
 
     @classmethod
     def found(cls, entries: Ints, wanted: Ints) -> Keys:
