@@ -99,23 +99,29 @@ def cluster(
     n: int,
     edges: Edges,
     *,
-    rank: Ints,
+    rank: Ints | None = None,
     threshold: float,
     must_links: tuple[Ints, Ints] | None = None,
     cannot_links: tuple[Ints, Ints] | None = None,
 ) -> Clusters:
     """Clusters of ``n`` nodes.
 
-    ``rank`` is the position of each node in the order of fingerprints, ``threshold`` the mean bits
-    that a merge needs. ``must_links`` and ``cannot_links`` (pairs of nodes) hold whatever the
-    evidence, transitively; ValueError when they contradict each other.
+    ``rank`` is the position of each node in the order of fingerprints (None: they are in that
+    order), ``threshold`` the mean bits that a merge needs. ``must_links`` and ``cannot_links``
+    (pairs of nodes) hold whatever the evidence, transitively; ValueError when they contradict each
+    other.
     """
-    at = np.argsort(rank, kind="stable")
-    position = np.empty(n, dtype=np.int64)
-    position[at] = np.arange(n)
-    edges = _in_order(n, edges, position)
-    group = _must_link_groups(n, must_links, position)
-    left, right = group[edges.left], group[edges.right]
+    at = position = np.arange(n)
+    if rank is not None:
+        at = np.argsort(rank, kind="stable")
+        position = np.empty(n, dtype=np.int64)
+        position[at] = np.arange(n)
+        edges = Edges(position[edges.left], position[edges.right], edges.weight, edges.vetoed)
+    edges = _in_order(n, edges)
+    left, right, group = edges.left, edges.right, np.arange(n)
+    if must_links is not None and len(must_links[0]):
+        group = _must_link_groups(n, must_links, position)
+        left, right = group[left], group[right]
     forbidden = _forbidden(n, cannot_links, position, group)
     agglomeration = _Agglomeration(
         sizes=np.bincount(group, minlength=n).astype(np.float64),
@@ -142,20 +148,17 @@ def cluster(
     return _describe(root, edges, agglomeration.cohesion, position=position, at=at)
 
 
-def _in_order(n: int, edges: Edges, position: Ints) -> Edges:
-    """The edges between positions, the smaller first, in their order: as rank has it."""
-    one, other = position[edges.left], position[edges.right]
-    left, right = np.minimum(one, other), np.maximum(one, other)
+def _in_order(n: int, edges: Edges) -> Edges:
+    """The edges from the smaller to the greater position, in the order of these."""
+    left, right = np.minimum(edges.left, edges.right), np.maximum(edges.left, edges.right)
     order = in_order_of_ends(n, left, right)
     if order is None:
         return Edges(left, right, edges.weight, edges.vetoed)
     return Edges(left[order], right[order], edges.weight[order], edges.vetoed[order])
 
 
-def _must_link_groups(n: int, links: tuple[Ints, Ints] | None, position: Ints) -> Ints:
+def _must_link_groups(n: int, links: tuple[Ints, Ints], position: Ints) -> Ints:
     """For each position the smallest position that must-links tie it to."""
-    if links is None or not len(links[0]):
-        return np.arange(n)
     component = _components(n, position[links[0]], position[links[1]])
     first = np.full(component.max() + 1, n)
     np.minimum.at(first, component, np.arange(n))

@@ -66,7 +66,6 @@ def partition(graph: Graph, *, auto_merge: float, review: float, merge_flagged: 
     found = clustering.cluster(
         group_n,
         clustering.Edges(group[pairs.left], group[pairs.right], bits, pairs.kind == VETOED),
-        rank=np.arange(group_n),
         threshold=threshold,
         cannot_links=(group[graph.different[0]], group[graph.different[1]]),
     )
@@ -172,8 +171,8 @@ def _strongest_links(
     graph: Graph, label: Ints, joins: NDArray[np.bool_], *, default: Floats
 ) -> tuple[Floats, Ints]:
     """Per node the probability and the kind of the likeliest pair that ties it to its cluster."""
-    pairs = graph.pairs.where(joins)
-    pairs = pairs.where(label[pairs.left] == label[pairs.right])
+    pairs = graph.pairs
+    pairs = pairs.where((joins & (label[pairs.left] == label[pairs.right])).nonzero()[0])
     confidence = default.copy()
     held_by = np.full(len(label), AUTO_MERGE, dtype=np.int64)
     strength = clustering.sortable(pairs.probability)
