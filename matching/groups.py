@@ -90,9 +90,8 @@ class Groups:
 
     def group_of(self, profile_ids: Ints) -> Ints:
         """The number of the group of each profile, -1 where it is in none of these."""
-        place, found = places(self.ids, profile_ids)
-        group = np.append(self.label, -1)[place]
-        return np.where(found, group, -1)
+        group: Ints = np.append(self.label, -1)[places(self.ids, profile_ids)[0]]
+        return group
 
     def by_id(self, inner: Pairs) -> Pairs:
         """Some of the inner pairs by profile id."""
@@ -140,7 +139,7 @@ class Walk:
         reached = step = seeds
         while step.size:
             self.read(step)
-            found = [end[np.isin(start, step)] for start, end in (*ends, *self._ends)]
+            found = [end[places(step, start)[1]] for start, end in (*ends, *self._ends)]
             step = distinct(np.concatenate(found))
             step = step[~places(reached, step)[1]]
             reached = distinct(np.concatenate([reached, step]))
@@ -235,15 +234,19 @@ def _inside(ids: Ints, pairs: Pairs) -> Pairs:
 
 
 def places(ids: Ints, wanted: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-    """Where each wanted number is among the ``ids`` (in order), and whether it is there."""
-    if not ids.size:
-        return np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=bool)
-    place = np.searchsorted(ids, wanted).clip(0, len(ids) - 1)
-    return place, ids[place] == wanted
+    """Where each wanted profile is among the ``ids`` (-1: nowhere), and whether it is there.
+
+    As ids are dense, a table of all beats a search for each.
+    """
+    size = max(int(ids.max(initial=-1)), int(wanted.max(initial=-1))) + 1
+    table = np.full(size, -1, dtype=np.int32)
+    table[ids] = np.arange(len(ids), dtype=np.int32)
+    place = table[wanted].astype(np.int64)
+    return place, place >= 0
 
 
 def distinct(profile_ids: Ints) -> Ints:
-    """Each id once, in order: as ids are dense, a table of all beats sorting them."""
+    """Each id once, in order; by a table too."""
     is_there = np.zeros(int(profile_ids.max(initial=-1)) + 1, dtype=bool)
     is_there[profile_ids] = True
     return np.flatnonzero(is_there)

@@ -209,8 +209,7 @@ class _Change:
 def _are_among(these: Pairs, those: Pairs) -> NDArray[np.bool_]:
     """Which of ``these`` are among ``those``, by their ends."""
     base = int(max(these.right.max(initial=0), those.right.max(initial=0))) + 1
-    keys = np.sort(those.left * base + those.right)
-    return places(keys, these.left * base + these.right)[1]
+    return np.isin(these.left * base + these.right, those.left * base + those.right)
 
 
 def _closing(walked: Groups, threshold: float) -> tuple[Pairs, Pairs]:
