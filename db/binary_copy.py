@@ -97,8 +97,7 @@ def read_parts(
         if len({len(column[-1]) for column in parts.values()}) > 1:
             raise ValueError("the columns of a row are not equally long")
     return {
-        name: np.concatenate([np.empty(0, f">{kind}"), *parts[name]]).astype(kind)
-        for name, kind in kinds
+        name: np.concatenate([np.empty(0, kind), *parts[name]], dtype=kind) for name, kind in kinds
     }
 
 
