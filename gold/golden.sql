@@ -128,19 +128,19 @@ WITH named AS MATERIALIZED (
     SELECT m.global_customer_id, m.record_id
     FROM identity.customer_identity_map AS m
     WHERE m.global_customer_id = ANY (ARRAY(SELECT n.global_customer_id FROM named AS n))
-    RETURNING global_customer_id
+    RETURNING global_customer_id, record_id
 )
+-- brought together by grouping: the planner would take a join of them for one of a few rows
 INSERT INTO gold.work_touched
-SELECT n.global_customer_id, coalesce(c.record_n, 0)
-FROM named AS n
-LEFT JOIN (SELECT f.global_customer_id, count(*) AS record_n
-           FROM found AS f
-           GROUP BY f.global_customer_id) AS c USING (global_customer_id)
+SELECT t.global_customer_id, count(t.record_id)
+FROM (SELECT f.global_customer_id, f.record_id FROM found AS f
+      UNION ALL
+      SELECT n.global_customer_id, NULL FROM named AS n) AS t
+GROUP BY t.global_customer_id
 
 -- name: analyze_touched
 -- Everything behind plans by how many there are.
-ANALYZE gold.work_touched;
-ANALYZE gold.work_record (record_id)
+ANALYZE gold.work_touched
 
 -- name: newest_touch
 -- The newest word left for conflict detection: its number, or 0.

@@ -259,10 +259,11 @@ WHERE d.global_customer_id IN (SELECT global_customer_id FROM gold.customer_chan
 
 -- name: inv_winners_are_members
 -- title: every record that won a golden value is a record of that customer
-SELECT won.global_customer_id, won.record_id
-FROM (SELECT l.global_customer_id, unnest(l.record_ids) AS record_id FROM gold.customer_lineage AS l) AS won
+SELECT l.global_customer_id, won.record_id
+FROM gold.customer_lineage AS l
+CROSS JOIN LATERAL unnest(l.record_ids) AS won (record_id)
 LEFT JOIN identity.customer_identity_map AS m ON m.record_id = won.record_id
-WHERE won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM won.global_customer_id
+WHERE won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM l.global_customer_id
   AND (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
       = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
 

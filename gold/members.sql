@@ -42,7 +42,8 @@ CREATE INDEX ON gold.work_member (global_customer_id);
 ANALYZE gold.work_member (global_customer_id, recency)
 
 -- name: find_records
--- The records of the customers in work_touched, where they were not found with them.
+-- The records of the customers in work_touched, where they were not found with them; everything behind
+-- plans by how many there are.
 CREATE UNLOGGED TABLE IF NOT EXISTS gold.work_record AS
 SELECT m.global_customer_id, m.record_id
 FROM identity.customer_identity_map AS m
