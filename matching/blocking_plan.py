@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,20 +62,21 @@ def plan(fill: Mapping[str, int], config: Config) -> Plan:
 
     ``fill`` counts ``profiles_n``, and by attribute the profiles that have it.
 
-    Rules named in ``[matching] blocking`` are taken as they stand. Else every rule whose attributes
+    Rules named in ``[matching] blocking`` are taken, in our order. Else every rule whose attributes
     exist is; of a large file rich in e-mails, phones and addresses the wide ones are spared, for
     they would cost most of the pairs and find next to nothing new.
     """
-    numbers = {name: number for number, name in enumerate(NEEDS, start=1)}
     total = fill["profiles_n"]
     strong = sum(fill[name] for name in STRONG) / max(total, 1)
     spare = total > SMALL_DATA and strong >= 1.5
-    chosen: Sequence[str] = config.matching.blocking or tuple(
-        name for name in NEEDS if not (spare and name in WIDE)
+    chosen = set(config.matching.blocking or (NEEDS.keys() - WIDE if spare else NEEDS))
+    rules = tuple(
+        (number, name)
+        for number, (name, needs) in enumerate(NEEDS.items(), start=1)
+        if name in chosen and all(fill[need] for need in needs)
     )
-    usable = [name for name in chosen if all(fill[need] for need in NEEDS[name])]
     budget = max(int(config.matching.pairs_per_profile * total), LEAST_BUDGET)
-    return Plan(tuple((numbers[name], name) for name in usable), budget, fill)
+    return Plan(rules, budget, fill)
 
 
 def digest(config: Config) -> str:

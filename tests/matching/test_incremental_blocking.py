@@ -221,6 +221,15 @@ def test_nothing_new_is_nothing_done(nights: Nights) -> None:
     assert nights.blocking() == before
 
 
+def test_rules_may_be_named_in_any_order(nights: Nights) -> None:
+    configure(nights, blocking=["street_number", "email"])
+    nights.pass_by(with_email("12 plum st", "7 lime st"))
+    nights.block()
+    nights.pass_by(with_email("12 plum rd"))
+    assert nights.block().detail["incremental"]
+    is_as_if_made_anew(nights)
+
+
 def test_a_year_of_nights_leaves_few_rows_of_keys(nights: Nights) -> None:
     configure(nights, blocking=["email"])
     nights.pass_by(with_email(*(f"street {n}" for n in range(40))))
