@@ -7,12 +7,14 @@ arrays do with a tenth of the work of joining and grouping table rows of sixty.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.distances import WORKERS
 from matching.keys import Ints, Keys
 
 _PIECES = 4
@@ -100,7 +102,7 @@ def first_pairs(every: Sequence[Blocks], *, largest: int) -> Iterator[PairsByRul
     """Every pair of profiles in a block of at most ``largest`` once: smaller, larger id, rule.
 
     The rule is the smallest that found the pair. Pairs come ordered by their ids, in a few pieces,
-    so that the first can be written while the next are put in order.
+    two of which are put in order while the one before is written.
     """
     profile_ids, position = numbered([blocks.members for blocks in every])
     found = (
@@ -112,11 +114,16 @@ def first_pairs(every: Sequence[Blocks], *, largest: int) -> Iterator[PairsByRul
     packed = digits.packed(found)
     some = np.sort(packed[:: 1 + len(packed) // _SAMPLE]) >> digits.rule_bits << digits.rule_bits
     bounds = [some[len(some) * nth // _PIECES] for nth in range(1, _PIECES)] if len(some) else []
-    for low, high in pairwise([None, *bounds, None]):
+
+    def piece(bound: tuple[np.int64 | None, np.int64 | None]) -> PairsByRule:
+        low, high = bound
         inside = np.ones(len(packed), dtype=bool) if low is None else packed >= low
         if high is not None:
             inside &= packed < high
-        yield digits.once(packed[inside])
+        return digits.once(packed[inside])
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(piece, pairwise([None, *bounds, None]))
 
 
 def numbered(several: Sequence[Ints]) -> tuple[Ints, Ints]:
