@@ -100,12 +100,9 @@ DELETE FROM staging.gone_profiles;
 DROP INDEX staging.identity_match_candidates_blocked_l;
 
 -- name: create_pair_index
--- By it a night finds the pairs that go. They are there in its order, so that there is little to sort:
--- workers would cost more than they save.
-SET LOCAL max_parallel_maintenance_workers = 0;
+-- By it a night finds the pairs that go.
 CREATE INDEX identity_match_candidates_blocked_l
     ON staging.identity_match_candidates_blocked (profile_id_l);
-SET LOCAL max_parallel_maintenance_workers = DEFAULT;
 
 -- name: analyse_pairs
 -- Tell the planner how many there are.

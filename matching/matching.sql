@@ -38,15 +38,17 @@ TRUNCATE staging.identity_match_candidates, staging.rescored_profiles, staging.m
 DROP INDEX staging.identity_match_candidates_pair, staging.identity_match_candidates_r,
     staging.identity_match_candidates_ties;
 
--- name: create_pair_indexes
--- No pair is there twice. By these a night finds the pairs of a profile, and those worth following
--- without the many others.
-CREATE UNIQUE INDEX identity_match_candidates_pair
-    ON staging.identity_match_candidates (profile_id_l, profile_id_r);
+-- name: create_tie_indexes
+-- By these a night finds the pairs of a profile that are worth following, without the many others.
 CREATE INDEX identity_match_candidates_ties ON staging.identity_match_candidates (profile_id_l)
     WHERE decision <> 'REJECT';
 CREATE INDEX identity_match_candidates_r ON staging.identity_match_candidates (profile_id_r)
     INCLUDE (profile_id_l) WHERE decision <> 'REJECT';
+
+-- name: create_pair_index
+-- By it a night finds all pairs of a profile. No pair is there twice.
+CREATE UNIQUE INDEX identity_match_candidates_pair
+    ON staging.identity_match_candidates (profile_id_l, profile_id_r);
 
 -- name: analyse_pairs
 -- Tell the planner how many there are.

@@ -70,7 +70,7 @@ def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
             bar.update()
             written = _Written(conn, database, profiles.profile_id, model_id)
             parts = engine.match(
-                profiles, model, candidates, judge, before_closing=written.make_indexes
+                profiles, model, candidates, judge, before_closing=written.index_ties
             )
         conn.execute(query(SQL, "drop_pair_indexes"))
         for part in parts:
@@ -106,7 +106,7 @@ class _Written:
         self._conn, self._database = conn, database
         self._profile_id, self._model_id = profile_id, model_id
         self._underway: deque[Future[None]] = deque()
-        self._has_indexes = False
+        self._has_ties = False
         self.rows_n = self.vetoed_n = self.closing_n = 0
         self.decisions = np.zeros(len(engine.DECISIONS), dtype=np.int64)
 
@@ -118,20 +118,21 @@ class _Written:
         self.closing_n += int((part.rule == engine.CLOSURE_RULE).sum())
         self.decisions += np.bincount(part.decision, minlength=len(engine.DECISIONS))
 
-    def make_indexes(self) -> None:
-        """Makes the indexes behind what was added. An index made after its rows costs a fraction
-        of one kept up to date; the few pairs still to come are sought meanwhile."""
-        self._has_indexes = True
-        self._behind(self._index)
+    def index_ties(self) -> None:
+        """Makes the indexes of few pairs behind what was added, while the last pairs are sought. An
+        index made after its rows costs a fraction of one kept up to date."""
+        self._has_ties = True
+        self._behind(self._index, "create_tie_indexes")
 
     def finish(self) -> None:
-        """Waits until all is written and the indexes are there."""
-        if not self._has_indexes:
-            self.make_indexes()
+        """Makes the index of all pairs, and waits until all is there."""
+        if not self._has_ties:
+            self.index_ties()
+        self._behind(self._index, "create_pair_index")
         while self._underway:
             self._underway.popleft().result()
 
-    def _behind(self, work: Callable[..., None], *args: engine.ScoredPairs) -> None:
+    def _behind(self, work: Callable[..., None], *args: engine.ScoredPairs | str) -> None:
         self._underway.append(self._database.submit(work, *args))
         while len(self._underway) > 1:
             self._underway.popleft().result()
@@ -139,8 +140,8 @@ class _Written:
     def _write(self, part: engine.ScoredPairs) -> None:
         pair_copy.write(self._conn, part, self._profile_id, self._model_id, first=True)
 
-    def _index(self) -> None:
-        self._conn.execute(query(SQL, "create_pair_indexes"))
+    def _index(self, name: str) -> None:
+        self._conn.execute(query(SQL, name))
 
 
 @dataclass(frozen=True)
