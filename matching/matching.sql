@@ -122,13 +122,14 @@ WHERE r.change_seq > {behind}
 TRUNCATE pg_temp.wanted_profiles;
 
 -- name: select_wanted_profiles
--- For COPY: the wanted profiles, each looked up by index, in the order of the ids.
+-- For COPY: the wanted profiles, in the order of the ids, in which the server walks the index by itself:
+-- of so few as it expects of a list it does not know it never reads the whole table.
 SELECT p.profile_id, p.fingerprint, p.given_name, p.middle_name, p.family_name, p.name_suffix,
        p.organisation, p.email, p.phone, p.date_of_birth, p.gender, p.street, p.city, p.region,
        p.postcode, p.country, p.tax_id, p.customer_number, p.extra
-FROM (SELECT w.profile_id FROM pg_temp.wanted_profiles AS w ORDER BY w.profile_id) AS wanted
-CROSS JOIN LATERAL (SELECT p.* FROM staging.profiles AS p WHERE p.profile_id = wanted.profile_id
-                    OFFSET 0) AS p
+FROM staging.profiles AS p
+WHERE p.profile_id = ANY (ARRAY(SELECT w.profile_id FROM pg_temp.wanted_profiles AS w))
+ORDER BY p.profile_id
 
 -- name: analyse_changed_pairs
 -- Or the planner may read all scored pairs for a few.
