@@ -165,7 +165,9 @@ def _members_of_customers(conn: Connection, step: int, *, but: Ints) -> Members:
 def _read(
     conn: Connection, name: str, kinds: binary_copy.Kinds, **values: object
 ) -> dict[str, NDArray[Any]]:
-    return binary_copy.read_parts(conn, load(_SQL)[name], kinds, **values)
+    queries = load(_SQL)
+    select = queries[name].replace("{member}", queries["member"])
+    return binary_copy.read_parts(conn, select, kinds, **values)
 
 
 def _profiles(conn: Connection, name: str, **values: object) -> Ints:

@@ -7,9 +7,9 @@ CREATE TEMP VIEW identity_scoped_profiles AS SELECT * FROM staging.profiles;
 CREATE TEMP VIEW identity_scoped_map AS SELECT * FROM identity.customer_identity_map;
 CREATE TEMP VIEW identity_scoped_clusters AS SELECT * FROM identity.customer_clusters;
 
--- name: select_all_members
--- For COPY: every live record with its profile, and what the map says of it; -1 and zeros where that is
--- nothing.
+-- name: member
+-- The columns of the next and of select_touched_members: a live record with its profile, and what the
+-- map says of it; -1 and zeros where that is nothing. No statement.
 SELECT string_agg(int8send(i.record_id), ''), string_agg(int8send(i.profile_id), ''),
        string_agg(int8send(coalesce(m.record_id, -1)), ''),
        string_agg(int8send(coalesce(m.profile_id, -1)), ''),
@@ -18,6 +18,10 @@ SELECT string_agg(int8send(i.record_id), ''), string_agg(int8send(i.profile_id),
        string_agg(float4send(coalesce(m.match_confidence, 0)), ''),
        string_agg(int2send(CAST(coalesce(array_position(CAST({decisions} AS text[]), m.decision), 0)
                                 AS smallint)), '')
+
+-- name: select_all_members
+-- For COPY: every live record.
+{member}
 FROM staging.identity_inputs AS i
 LEFT JOIN identity.customer_identity_map AS m USING (source, source_record_id)
 GROUP BY i.record_id >> 22
@@ -98,15 +102,8 @@ JOIN pg_temp.identity_same_groups AS b USING (group_no)
 JOIN staging.identity_inputs AS i ON i.record_id = b.record_id
 
 -- name: select_touched_members
--- For COPY: the touched records that live, as in select_all_members.
-SELECT string_agg(int8send(i.record_id), ''), string_agg(int8send(i.profile_id), ''),
-       string_agg(int8send(coalesce(m.record_id, -1)), ''),
-       string_agg(int8send(coalesce(m.profile_id, -1)), ''),
-       string_agg(uuid_send(coalesce(m.global_customer_id,
-                                     '00000000-0000-0000-0000-000000000000')), ''),
-       string_agg(float4send(coalesce(m.match_confidence, 0)), ''),
-       string_agg(int2send(CAST(coalesce(array_position(CAST({decisions} AS text[]), m.decision), 0)
-                                AS smallint)), '')
+-- For COPY: the touched records that live.
+{member}
 FROM pg_temp.identity_scoped_inputs AS i
 LEFT JOIN pg_temp.identity_touched_map AS m USING (source, source_record_id)
 
