@@ -59,13 +59,9 @@ def _beside(conn: Connection) -> Iterator[Connection | None]:
             yield other
 
 
-def read_profiles(conn: Connection, config: Config, *, some: bool = False) -> Profiles:
-    """All of ``staging.profiles``, encoded for comparison.
-
-    With ``some`` only those listed in the temporary table ``wanted_profiles``.
-    """
-    select = "select_wanted_profiles" if some else "select_profiles"
-    return encoded(copied_profiles(conn, select), config)
+def read_profiles(conn: Connection, config: Config) -> Profiles:
+    """All of ``staging.profiles``, encoded for comparison."""
+    return encoded(copied_profiles(conn, "select_profiles"), config)
 
 
 def copied_profiles(conn: Connection, select: str) -> io.BytesIO:
