@@ -36,7 +36,8 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     if not members.conflicts_are_found(conn, since=mark):
         members.drop_work(conn)
         conn.execute(query(_FILE, "touch_looked"), {"everyone": everyone})
-        members.find_conflicts(conn, members.read(conn, ctx.config))
+        sources = members.read(conn, ctx.config, everyone=everyone)
+        members.find_conflicts(conn, sources)
         members.drop_work(conn)
     found = int(conn.execute(query(_FILE, "count_found")).scalar_one())
     conn.execute(query(_FILE, "create_known"), {"everyone": everyone})
