@@ -45,20 +45,20 @@ SELECT * FROM pending WHERE next_at IS DISTINCT FROM occurred_at
 -- What follows plans by how many there are.
 ANALYZE pg_temp.gold_pending (global_customer_id, is_alive)
 
--- name: drop_unlived
--- Open versions that began at the very instant of a pending change: they were never valid.
-DELETE FROM gold.dim_customers_history AS h
-USING (SELECT global_customer_id, min(occurred_at) AS ends_at
-       FROM pg_temp.gold_pending GROUP BY global_customer_id) AS p
-WHERE h.global_customer_id = p.global_customer_id AND h.valid_to IS NULL AND h.valid_from = p.ends_at
-
--- name: close_versions
--- Open versions of customers with pending changes end where the first of these begins.
-UPDATE gold.dim_customers_history AS h
-SET valid_to = p.ends_at
-FROM (SELECT global_customer_id, min(occurred_at) AS ends_at
-      FROM pg_temp.gold_pending GROUP BY global_customer_id) AS p
-WHERE h.global_customer_id = p.global_customer_id AND h.valid_to IS NULL
+-- name: end_versions
+-- Open versions of customers with pending changes end where the first of these begins; those that began
+-- at that very instant were never valid and go. One row: how many ended, how many went.
+WITH ended AS (
+    MERGE INTO gold.dim_customers_history AS h
+    USING (SELECT global_customer_id, min(occurred_at) AS ends_at
+           FROM pg_temp.gold_pending GROUP BY global_customer_id) AS p
+       ON h.global_customer_id = p.global_customer_id AND h.valid_to IS NULL
+    WHEN MATCHED AND h.valid_from = p.ends_at THEN DELETE
+    WHEN MATCHED THEN UPDATE SET valid_to = p.ends_at
+    RETURNING merge_action() AS action
+)
+SELECT count(*) FILTER (WHERE action = 'UPDATE') AS closed, count(*) FILTER (WHERE action = 'DELETE') AS replaced
+FROM ended
 
 -- name: open_versions
 -- One version per pending change that left the customer alive; each names the end of the one before.

@@ -49,12 +49,11 @@ def _go_on(conn: Connection, *, change_id: int, due: bool) -> PhaseReport:
     conn.execute(query(_FILE, "drop_pending"))
     pending = conn.execute(query(_FILE, "create_pending"), {"change_id": change_id}).rowcount
     conn.execute(query(_FILE, "analyze_pending"))
-    unlived = conn.execute(query(_FILE, "drop_unlived")).rowcount
-    closed = conn.execute(query(_FILE, "close_versions")).rowcount
+    ended = conn.execute(query(_FILE, "end_versions")).one()
     with first_load(conn, "gold.dim_customers_history", due=due):
         opened = conn.execute(query(_FILE, "open_versions")).rowcount
     conn.execute(query(_FILE, "drop_pending"))
-    return _report(pending, opened=opened, closed=closed, replaced=unlived)
+    return _report(pending, opened=opened, closed=ended.closed, replaced=ended.replaced)
 
 
 def _report(pending: int, *, opened: int, closed: int = 0, replaced: int = 0) -> PhaseReport:
