@@ -594,13 +594,14 @@ WITH splits AS (
             s.last_seen_at, :as_of, :as_of, :run_id)
     RETURNING d.global_customer_id, merge_action() = 'INSERT' AS is_new,
               CASE merge_action() WHEN 'UPDATE' THEN gold.changed_columns(old, new) END AS changed_columns,
-              CASE merge_action() WHEN 'UPDATE' THEN gold.meaning(old) END AS old_row
+              CASE merge_action() WHEN 'UPDATE' THEN old END AS before
 )
 INSERT INTO gold.customer_changes
     (run_id, occurred_at, change_type, global_customer_id, related_customer_id, changed_columns, old_row)
 SELECT :run_id, :as_of,
        CASE WHEN NOT m.is_new THEN 'UPDATE' WHEN s.origin_id IS NULL THEN 'INSERT' ELSE 'SPLIT' END,
-       m.global_customer_id, CASE WHEN m.is_new THEN s.origin_id END, m.changed_columns, m.old_row
+       m.global_customer_id, CASE WHEN m.is_new THEN s.origin_id END, m.changed_columns,
+       CASE WHEN NOT m.is_new THEN gold.meaning(m.before) END
 FROM merged AS m
 LEFT JOIN splits AS s USING (global_customer_id)
 WHERE m.is_new OR cardinality(m.changed_columns) > 0
