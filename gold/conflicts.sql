@@ -22,14 +22,18 @@ WHERE t.touched_id > :touched_id AND NOT :everyone;
 ANALYZE pg_temp.gold_looked
 
 -- name: touch_looked
--- The same for survivorship; of everyone, those in gold.
+-- The same for survivorship, with their records; of everyone, those in gold.
 CREATE UNLOGGED TABLE gold.work_touched AS
 SELECT l.global_customer_id, (SELECT count(*) FROM identity.customer_identity_map AS m
                               WHERE m.global_customer_id = l.global_customer_id) AS record_n
 FROM (SELECT global_customer_id FROM pg_temp.gold_looked
       UNION ALL
       SELECT global_customer_id FROM gold.dim_customers WHERE :everyone) AS l;
-ANALYZE gold.work_touched
+ANALYZE gold.work_touched;
+CREATE UNLOGGED TABLE gold.work_record WITH (parallel_workers = 1) AS
+SELECT m.global_customer_id, m.record_id, m.profile_id
+FROM identity.customer_identity_map AS m
+WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_looked))
 
 -- name: create_found
 -- The conflicts of the customers in work_winner: one row per customer and attribute (by its position)

@@ -53,15 +53,16 @@ SELECT rule_set_id FROM gold.survivorship_rule_sets WHERE digest = :digest
 -- name: create_touched
 -- The customers to rebuild, one row each, with their records in the identity map (0: the customer
 -- left; 1: there is nothing to choose). Filled by one of the touch_* queries. And where not all are
--- rebuilt, these records.
+-- rebuilt, these records (gold/members.sql).
 CREATE UNLOGGED TABLE gold.work_touched (
     global_customer_id uuid NOT NULL,
     record_n           bigint NOT NULL
 );
 CREATE UNLOGGED TABLE gold.work_record (
     global_customer_id uuid NOT NULL,
-    record_id          bigint NOT NULL
-)
+    record_id          bigint NOT NULL,
+    profile_id         bigint NOT NULL
+) WITH (parallel_workers = 1)
 
 -- name: touch_all
 -- Every customer there is or was in gold.
@@ -125,17 +126,17 @@ WITH named AS MATERIALIZED (
     ORDER BY news.id
 ), found AS (
     INSERT INTO gold.work_record
-    SELECT m.global_customer_id, m.record_id
+    SELECT m.global_customer_id, m.record_id, m.profile_id
     FROM identity.customer_identity_map AS m
     WHERE m.global_customer_id = ANY (ARRAY(SELECT n.global_customer_id FROM named AS n))
-    RETURNING global_customer_id, record_id
+    RETURNING global_customer_id
 )
 -- brought together by grouping: the planner would take a join of them for one of a few rows
 INSERT INTO gold.work_touched
-SELECT t.global_customer_id, count(t.record_id)
-FROM (SELECT f.global_customer_id, f.record_id FROM found AS f
+SELECT t.global_customer_id, count(*) - 1
+FROM (SELECT f.global_customer_id FROM found AS f
       UNION ALL
-      SELECT n.global_customer_id, NULL FROM named AS n) AS t
+      SELECT n.global_customer_id FROM named AS n) AS t
 GROUP BY t.global_customer_id
 
 -- name: analyze_touched

@@ -25,14 +25,15 @@ def read(conn: Connection, config: Config, *, everyone: bool = False) -> list[st
 
     These are ``work_member`` (their records) and ``work_winner`` (per customer who wins each part
     and where records disagree). Neither holds customers of one record: nobody disagrees with it.
-    The caller drops them in its transaction (``drop_work``).
+    The caller drops them in its transaction (``drop_work``); what profiles a few touched customers
+    have stays for the review queue (``gold_linked``).
     """
     sources = sources_in_order(conn, config)
     if everyone:
         conn.execute(query(_FILE, "create_member"), {"sources": sources})
     else:
-        conn.execute(query(_FILE, "find_records"))
         conn.execute(query(_FILE, "create_member_by_index"), {"sources": sources})
+        conn.execute(query(_FILE, "keep_profiles"))
     conn.execute(query(_FILE, "create_winner"), survivorship.rule_params(config))
     return sources
 

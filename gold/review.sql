@@ -52,24 +52,31 @@ WHERE f.attribute = 'date_of_birth' AND f.resolved_at IS NULL;
 ANALYZE pg_temp.gold_doubtful, pg_temp.gold_suspicious
 
 -- name: create_doubtful_of_stirred
--- The same of the stirred customers: of the pairs that their own profiles have. (Of all that is wanted
--- the server makes one array and walks the index once along it: a fifth of the time of as many
--- look-ups.)
+-- The same of the stirred customers: of the pairs that their own profiles have. Most of these are known
+-- where phase 7 has run in this transaction. (Of all that is wanted the server makes one array and
+-- walks the index once along it: a fifth of the time of as many look-ups.)
+CREATE TEMPORARY TABLE IF NOT EXISTS gold_linked (
+    global_customer_id uuid NOT NULL,
+    profile_id         bigint NOT NULL
+) ON COMMIT DROP;
 CREATE TEMPORARY TABLE gold_own ON COMMIT DROP AS
+SELECT l.profile_id
+FROM pg_temp.gold_linked AS l
+UNION
 SELECT m.profile_id
 FROM identity.customer_identity_map AS m
-WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_stirred));
+WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_stirred
+                                        EXCEPT SELECT global_customer_id FROM pg_temp.gold_linked));
 CREATE TEMPORARY TABLE gold_doubtful ON COMMIT DROP AS
 SELECT l.profile_id_l, l.profile_id_r, l.match_probability, l.match_weight
 FROM staging.identity_match_candidates AS l
 WHERE l.profile_id_l = ANY (ARRAY(SELECT profile_id FROM pg_temp.gold_own))
   AND l.decision = 'FLAG_REVIEW' AND NOT l.is_vetoed
-UNION ALL
+UNION
 SELECT r.profile_id_l, r.profile_id_r, r.match_probability, r.match_weight
 FROM staging.identity_match_candidates AS r
 WHERE r.profile_id_r = ANY (ARRAY(SELECT profile_id FROM pg_temp.gold_own))
-  AND r.decision = 'FLAG_REVIEW' AND NOT r.is_vetoed
-  AND r.profile_id_l NOT IN (SELECT profile_id FROM pg_temp.gold_own);
+  AND r.decision = 'FLAG_REVIEW' AND NOT r.is_vetoed;
 CREATE TEMPORARY TABLE gold_suspicious ON COMMIT DROP AS
 WITH of_two_births AS (
     SELECT f.global_customer_id
