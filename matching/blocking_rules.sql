@@ -66,18 +66,19 @@ FROM :profiles AS p WHERE p.organisation IS NOT NULL AND p.family_name IS NULL
 -- name: street_number
 -- Same house number and a longer word of the street, one of two, or the end of the first if it is long:
 -- what is mistyped is mostly before it. Most lines begin with number and word: there blanks tell the words
--- apart, in a fraction of the time that patterns need for the others. (An array, because a LATERAL list of
--- values is made ready anew for each row.)
+-- apart, in a fraction of the time that patterns need for the others, and a third word is mostly too short to
+-- be looked at. (An array, because a LATERAL list of values is made ready anew for each row.) The kind of
+-- street is no word of its name: a list of more than eight is looked up as a whole.
 SELECT w.profile_id, CAST(:rule_id AS smallint) AS rule_id, hashtextextended(w.value, :rule_id) AS key
 FROM (SELECT p.profile_id, unnest(CASE
           WHEN split_part(p.street, ' ', 1) ~ '^\d+$' AND split_part(p.street, ' ', 2) ~ '^[a-z]{4,}$'
           THEN ARRAY[
               split_part(p.street, ' ', 1) || ' ' || split_part(p.street, ' ', 2),
-              split_part(p.street, ' ', 1) || ' '
-                  || substring(split_part(p.street, ' ', 3) FROM '^[a-z]{4,}$'),
-              split_part(p.street, ' ', 1) || ' '
-                  || CASE WHEN length(split_part(p.street, ' ', 2)) >= 8
-                          THEN right(split_part(p.street, ' ', 2), 4) END]
+              CASE WHEN length(split_part(p.street, ' ', 3)) >= 4
+                        AND split_part(p.street, ' ', 3) ~ '^[a-z]+$'
+                   THEN split_part(p.street, ' ', 1) || ' ' || split_part(p.street, ' ', 3) END,
+              CASE WHEN length(split_part(p.street, ' ', 2)) >= 8
+                   THEN split_part(p.street, ' ', 1) || ' ' || right(split_part(p.street, ' ', 2), 4) END]
           ELSE ARRAY[
               substring(p.street FROM '\d+') || ' ' || substring(p.street FROM '[a-z]{4,}'),
               substring(p.street FROM '\d+') || ' ' || regexp_substr(p.street, '[a-z]{4,}', 1, 2),
@@ -86,7 +87,7 @@ FROM (SELECT p.profile_id, unnest(CASE
           END) AS value
       FROM :profiles AS p WHERE p.street IS NOT NULL) AS w
 WHERE split_part(w.value, ' ', 2) NOT IN
-    ('allee', 'bldg', 'blvd', 'calle', 'expy', 'pkwy', 'tpke', 'unit')
+    ('allee', 'bldg', 'blvd', 'calle', 'cres', 'expy', 'gdns', 'mews', 'pkwy', 'rise', 'tpke', 'unit', 'walk')
 
 -- name: email_local
 -- Same part of the e-mail address before the @, when it is long enough to mean something.

@@ -261,6 +261,17 @@ def test_street_lines_meet_by_house_number_and_a_longer_word(nights: Nights) -> 
     ]
 
 
+def test_streets_of_one_kind_do_not_meet_by_it(nights: Nights) -> None:
+    configure(nights, blocking=["street_number"])
+    lines = [
+        "9 plum walk", "9 lime walk", "9 rose mews", "9 holm mews", "9 the rise", "9 sun rise",
+        "flat 2 9 lime gdns", "9 plum cres", "2 flat", "9 brook blvd", "9 lake cres",
+    ]  # fmt: skip
+    nights.pass_by([{"street": line} for line in lines])
+    nights.block()
+    assert nights.pairs() == ["2 flat-flat 2 9 lime gdns", "9 plum cres-9 plum walk"]
+
+
 def test_keys_are_read_as_they_were_written(nights: Nights, monkeypatch: Any) -> None:
     monkeypatch.setattr(key_store, "_PART", 2)
     keys = Keys.of(np.array([5, -7, 2**62, 5, -(2**63)]), np.array([1, 2, 3, 4, 2**40]))
