@@ -168,7 +168,7 @@ SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
        hashtextextended(w.word, :rule_id) # hashtextextended(p.postcode, 1) AS key
 FROM :profiles AS p
 CROSS JOIN LATERAL (VALUES (substring(p.organisation FROM '[a-z]{4,}')),
-                           (substring(p.organisation FROM '[a-z]{4,}.*?([a-z]{4,})'))) AS w (word)
+                           (regexp_substr(p.organisation, '[a-z]{4,}', 1, 2))) AS w (word)
 WHERE p.organisation IS NOT NULL AND p.family_name IS NULL
   AND p.postcode IS NOT NULL AND w.word IS NOT NULL
 

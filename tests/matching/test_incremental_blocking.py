@@ -272,6 +272,24 @@ def test_streets_of_one_kind_do_not_meet_by_it(nights: Nights) -> None:
     assert nights.pairs() == ["2 flat-flat 2 9 lime gdns", "9 plum cres-9 plum walk"]
 
 
+def test_organisations_meet_by_postcode_and_one_of_two_longer_words(nights: Nights) -> None:
+    configure(nights, blocking=["organisation_postcode"])
+    names = [
+        "plum tree of london", "old tree bakery", "lime bakery of london", "rose garden london",
+        "art plum", "the sun",
+    ]  # fmt: skip
+    nights.pass_by(
+        [{"organisation": name, "street": name, "postcode": "10115"} for name in names]
+        + [{"organisation": "plum", "street": "elsewhere", "postcode": "10117"}]
+    )
+    nights.block()
+    assert nights.pairs() == [
+        "art plum-plum tree of london",
+        "lime bakery of london-old tree bakery",
+        "old tree bakery-plum tree of london",
+    ]
+
+
 def test_keys_are_read_as_they_were_written(nights: Nights, monkeypatch: Any) -> None:
     monkeypatch.setattr(key_store, "_PART", 2)
     keys = Keys.of(np.array([5, -7, 2**62, 5, -(2**63)]), np.array([1, 2, 3, 4, 2**40]))
