@@ -62,12 +62,13 @@ def packed(fields: Sequence[Field], rows_n: int) -> io.BytesIO:
     return io.BytesIO(b"".join((HEADER, rows.data, TRAILER)))
 
 
-def read_rows(conn: Connection, select: str, kinds: Kinds) -> NDArray[Any]:
+def read_rows(conn: Connection, select: str, kinds: Kinds, **values: object) -> NDArray[Any]:
     """The rows of ``select`` as a structured array in the byte order of the wire.
 
     The columns must be of these very widths (``i8`` for bigint) and never NULL; else ValueError.
+    ``values`` are put in for the ``{placeholders}``, as literals: COPY knows no bound parameters.
     """
-    wire, _ = _copied(conn, select)
+    wire, _ = _copied(conn, _filled(conn, select, values))
     row = _row([(name, kind, None) for name, kind in kinds])
     size = len(wire) - len(HEADER) - len(TRAILER)
     if size % row.itemsize:
@@ -81,16 +82,12 @@ def read_parts(
     """The columns of ``select`` as arrays in native byte order, equally long.
 
     Each row of ``select`` is a part of the columns, each value such a part:
-    ``string_agg(int8send(x), '')``, NULL where there is nothing. ``values`` are put in for the
-    ``{placeholders}``, as literals: COPY knows no bound parameters. ValueError when the parts are
-    not of these kinds, rather than numbers read from wrong bytes.
+    ``string_agg(int8send(x), '')``, NULL where there is nothing. ``values`` as in
+    :func:`read_rows`. ValueError when the parts are not of these kinds, rather than numbers read
+    from wrong bytes.
     """
-    if values:
-        literals = {name: sql.Literal(value) for name, value in values.items()}
-        with bulk.cursor(conn) as cur:
-            select = sql.SQL(select).format(**literals).as_string(cur)
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name, _ in kinds}
-    for row in read_values(conn, select, len(kinds)):
+    for row in read_values(conn, select, len(kinds), **values):
         for (name, kind), value in zip(kinds, row, strict=True):
             # refuses a size that is no multiple of the kind's
             parts[name].append(np.frombuffer(value, dtype=f">{kind}"))
@@ -101,22 +98,27 @@ def read_parts(
     }
 
 
-def read_values(conn: Connection, select: str, columns_n: int) -> Iterator[list[memoryview]]:
-    """The rows of ``select``, whose values are few and long, as bytes; NULL is none of them."""
-    wire, rows_n = _copied(conn, select)
+def read_values(
+    conn: Connection, select: str, columns_n: int, **values: object
+) -> Iterator[list[memoryview]]:
+    """The rows of ``select``, whose values are few and long, as bytes; NULL is none of them.
+
+    ``values`` as in :func:`read_rows`.
+    """
+    wire, rows_n = _copied(conn, _filled(conn, select, values))
     at = len(HEADER)
     for _ in range(rows_n):
         (fields_n,) = _FIELDS.unpack_from(wire, at)
         if fields_n != columns_n:
             raise ValueError(f"a row has {fields_n} columns, not the {columns_n} wanted")
         at += _FIELDS.size
-        values = []
+        row = []
         for _ in range(columns_n):
             (length,) = _LENGTH.unpack_from(wire, at)
             start = at + _LENGTH.size
             at = start + max(length, 0)
-            values.append(wire[start:at])
-        yield values
+            row.append(wire[start:at])
+        yield row
 
 
 def write_values(
@@ -136,6 +138,43 @@ def write_values(
     sink.write(TRAILER)
     sink.seek(0)
     return bulk.copy_in(conn, table, columns, sink, options="FORMAT binary")
+
+
+def write_ragged(
+    conn: Connection,
+    table: Sequence[str],
+    fields: Sequence[Field],
+    name: str,
+    values: memoryview,
+    ends: NDArray[np.int64],
+) -> int:
+    """Rows copied into ``table`` (schema, name): ``fields`` as in :func:`write`, and the column
+    ``name`` of byte strings that differ in length: ``values``, cut at ``ends``."""
+    starts = np.concatenate([[0], ends])[:-1]
+    heads = np.zeros(len(ends), dtype=[*_row(fields).descr, ("length", ">i4")])
+    heads["field_n"] = len(fields) + 1
+    heads["length"] = ends - starts
+    for field, _, column in fields:
+        heads[f"{field}_size"] = heads.dtype[field].itemsize
+        heads[field] = column
+    wire, size = memoryview(heads.tobytes()), heads.itemsize
+    sink = io.BytesIO(HEADER)
+    sink.seek(0, io.SEEK_END)
+    for nth, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        sink.write(wire[size * nth : size * (nth + 1)])
+        sink.write(values[start:end])
+    sink.write(TRAILER)
+    sink.seek(0)
+    columns = [*(field for field, _, _ in fields), name]
+    return bulk.copy_in(conn, table, columns, sink, options="FORMAT binary")
+
+
+def _filled(conn: Connection, select: str, values: Mapping[str, object]) -> str:
+    if not values:
+        return select
+    literals = {name: sql.Literal(value) for name, value in values.items()}
+    with bulk.cursor(conn) as cur:
+        return str(sql.SQL(select).format(**literals).as_string(cur))
 
 
 def _copied(conn: Connection, select: str) -> tuple[memoryview, int]:

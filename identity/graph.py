@@ -7,8 +7,7 @@ Inside, a node has a code: the profile id, or for a record's own node a number a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sqlalchemy import Connection
 
-from db import binary_copy
+from db import binary_copy, match_groups
 from db.queries import load, query
 from identity.clustering import in_order_of_ends
 
@@ -27,13 +26,12 @@ Profiles = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float64]
 
 AUTO_MERGE, FLAG_REVIEW, REJECT, VETOED, SAME_PROFILE, STEWARD = 1, 2, 3, 4, 5, 6
-"""What a pair is; the first two and the last two can hold a record in its customer. The code that
-reads pairs leans on the first four being two times two."""
+"""What a pair is; the first two and the last two can hold a record in its customer."""
 
 PROFILE = (("profile", "i8"), ("fingerprint", "S16"), ("record_n", "i4"))
-_PAIR = (("ends", "i8"), ("probability", "f4"))
-_BLOCKS_AT_ONCE = 16_384  # 128 MiB of the table: bounds what is unpacked at once
-_NOWHERE, _SPLIT = -1, -2  # a profile without a component; one whose records are nodes
+_REJECTED = (("left", "i8"), ("right", "i8"), ("probability", "f4"), ("decision", "i2"))
+_KINDS = np.array([REJECT, FLAG_REVIEW, AUTO_MERGE, VETOED])
+"""What a pair is by its decision in ``staging.match_groups``, the last by -1."""
 _SQL = "identity/graph.sql"
 
 
@@ -57,6 +55,16 @@ class Pairs:
         """No pairs."""
         nothing = np.empty(0, dtype=np.int64)
         return Pairs(nothing, nothing, np.empty(0), nothing)
+
+    @staticmethod
+    def scored(rows: NDArray[Any]) -> Pairs:
+        """Pairs of profiles from rows with the fields of ``db.match_groups.PAIR``."""
+        return Pairs(
+            rows["left"].astype(np.int64),
+            rows["right"].astype(np.int64),
+            rows["probability"].astype(np.float64),
+            _KINDS[rows["decision"]],
+        )
 
     def joined_with(self, *others: Pairs) -> Pairs:
         """These pairs followed by those of ``others``."""
@@ -158,21 +166,15 @@ def read_nodes(conn: Connection, profiles: Profiles) -> tuple[OwnNodes, Ints]:
 
 
 def read_graph(
-    conn: Connection, own: OwnNodes, place: Ints, *, merge_flagged: bool, known: Pairs | None
+    conn: Connection, own: OwnNodes, place: Ints, pairs: Pairs, *, merge_flagged: bool
 ) -> Graph:
     """The graph of the nodes that some pair or steward could join to another.
 
-    ``own`` and ``place`` are those of ``read_nodes``. Reads the steward decisions and, unless the
-    scored pairs of the profiles in scope are ``known`` already,
-    ``staging.identity_match_candidates``.
+    ``own`` and ``place`` are those of ``read_nodes``; ``pairs`` are the scored pairs inside the
+    groups of the profiles in scope. Reads the steward decisions.
     """
     words = _judgements(conn, own)
-    if known is not None:
-        parts = np.isin(known.kind, (REJECT, VETOED))
-        scored, parting = known.where(~parts), iter([known.where(parts)])
-    else:
-        scored, parting = _all_pairs(conn, own.base)
-    scored = _expand(scored, own)
+    scored = _expand(pairs, own)
     joining = is_joining(scored, merge_flagged=merge_flagged)
     links = scored.where(joining).joined_with(_equal_data(own))
 
@@ -191,12 +193,10 @@ def read_graph(
     if order is not None:
         code, component = code[order], component[order]
         slot[code] = np.arange(len(code))
-    others = [_inside(scored.where(~joining), slot, component)]
-    home = np.full(own.base, _NOWHERE, dtype=np.int32)
-    home[code[code < own.base]] = component[code < own.base]
-    home[own.profile] = _SPLIT
-    for p in parting:
-        others.append(_inside(_expand(_near(p, home), own), slot, component))
+    # A steward's SAME ties nodes of several groups: what speaks against these is in none.
+    chained = np.isin(component, component[slot[words["SAME"][0]]])
+    rejected = _expand(_rejected(conn, own.profile_of(code[chained])), own)
+    others = (_inside(some, slot, component) for some in (scored.where(~joining), rejected))
     pairs = links.joined_with(*others)
     different = slot[words["DIFFERENT"][0]], slot[words["DIFFERENT"][1]]
     met = (different[0] >= 0) & (different[1] >= 0)
@@ -248,48 +248,21 @@ def _columns(pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
     return table[:, 0], table[:, 1]
 
 
-def read_pairs(conn: Connection, file: str, name: str, *, base: int, **values: object) -> Pairs:
-    """The pairs that a query gives in the packed form that ``graph.sql`` describes."""
-    columns = binary_copy.read_parts(conn, load(file)[name], _PAIR, base=base, **values)
-    return _unpacked(columns["ends"], columns["probability"], base)
+def read_pairs(conn: Connection, base: int, *, of: Ints | None = None) -> Pairs:
+    """The scored pairs inside the groups of some profiles, or of all (ids below ``base``)."""
+    rows = match_groups.read_all(conn) if of is None else match_groups.read_of(conn, of)
+    if rows["right"].max(initial=0) >= base:  # of profiles that went since
+        rows = rows[rows["right"] < base]
+    return Pairs.scored(rows)
 
 
-def _unpacked(ends: Ints, probability: NDArray[np.float32], base: int) -> Pairs:
-    left, right = np.divmod(np.abs(ends), base)
-    second = np.signbit(probability)
-    kind = np.where(ends > 0, AUTO_MERGE + second, REJECT + second)
-    return Pairs(left, right, np.abs(probability).astype(np.float64), kind)
-
-
-def _all_pairs(conn: Connection, base: int) -> tuple[Pairs, Iterator[Pairs]]:
-    """All scored pairs: those that may join, and in parts those that speak against it.
-
-    One reading of the table gives both. Of the second kind, which are most, only those between
-    what the first join matter: they stay packed until that is known.
-    """
-    blocks = conn.execute(query(_SQL, "candidate_blocks")).scalar_one()
-    select = load(_SQL)["select_pairs"]
-    joining, parting = [Pairs.none()], []
-    with ThreadPoolExecutor(1) as database:  # reads on while what it has read is taken apart
-        reading = [
-            database.submit(
-                binary_copy.read_parts,
-                conn,
-                select,
-                _PAIR,
-                base=base,
-                first=f"({at},0)",
-                behind=f"({at + _BLOCKS_AT_ONCE},0)",
-            )
-            for at in range(0, blocks, _BLOCKS_AT_ONCE)
-        ]
-        for part in reading:
-            ends, probability = part.result().values()
-            joins = ends > 0
-            joining.append(_unpacked(ends[joins], probability[joins], base))
-            parting.append((ends[~joins], probability[~joins]))
-    scored = joining[0].joined_with(*joining[1:])
-    return scored, (_unpacked(ends, probability, base) for ends, probability in parting)
+def _rejected(conn: Connection, profiles: Ints) -> Pairs:
+    """The rejected pairs of which one of ``profiles`` is the left side."""
+    if not len(profiles):
+        return Pairs.none()
+    wanted = match_groups.array_of(np.unique(profiles))
+    select = load(_SQL)["select_rejected"]
+    return Pairs.scored(binary_copy.read_rows(conn, select, _REJECTED, profiles=wanted))
 
 
 def _expand(pairs: Pairs, own: OwnNodes) -> Pairs:
@@ -343,15 +316,6 @@ def _equal_data(own: OwnNodes) -> Pairs:
         np.ones(len(left)),
         np.full(len(left), SAME_PROFILE, dtype=np.int64),
     )
-
-
-def _near(pairs: Pairs, home: NDArray[np.int32]) -> Pairs:
-    """Those ``pairs`` of profiles that may be inside a component: most are not.
-
-    ``home`` is the component of each profile, or ``_NOWHERE``, or ``_SPLIT``: in several.
-    """
-    left, right = home[pairs.left], home[pairs.right]
-    return pairs.where((left == right) & (left != _NOWHERE) | (left == _SPLIT) | (right == _SPLIT))
 
 
 def _inside(pairs: Pairs, slot: Ints, component: Ints) -> Pairs:

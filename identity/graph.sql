@@ -9,8 +9,8 @@ SELECT coalesce((SELECT string_agg(concat_ws(':', v.layer, v.change_seq, v.run_i
        EXISTS (SELECT FROM staging.volatile_marker AS v WHERE v.layer = 'identity_inputs')
            AS has_inputs,
        EXISTS (SELECT FROM staging.volatile_marker AS v WHERE v.layer = 'matching') AS has_pairs,
-       -- Without a marker, scored pairs that are there, or customers that need none, will do.
-       EXISTS (SELECT FROM staging.identity_match_candidates)
+       -- Without a marker, groups that are there, or customers that need none, will do.
+       EXISTS (SELECT FROM staging.match_groups)
            OR NOT EXISTS (SELECT FROM identity.customer_clusters) AS can_do_without,
        (SELECT coalesce(max(v.change_seq), 0) FROM staging.volatile_marker AS v
         WHERE v.layer = 'identity_inputs') AS change_seq,
@@ -98,22 +98,13 @@ ORDER BY i.profile_id, i.source COLLATE "C", i.source_record_id COLLATE "C";
 -- The greatest profile id, 0 without profiles: record nodes are numbered above it.
 SELECT coalesce(max(p.profile_id), 0) FROM staging.profiles AS p;
 
--- name: candidate_blocks
--- How many blocks of the table of scored pairs there are to read.
-SELECT pg_relation_size('staging.identity_match_candidates')
-       / current_setting('block_size')::bigint;
-
--- name: select_pairs
--- For COPY: scored pairs between two block numbers, as two columns in binary form. Packed, because two
--- columns cost half of four: both ends are one number (left * base + right), negative where the pair
--- speaks against joining. The probability is negative where it is the weaker kind of joining,
--- FLAG_REVIEW, or the stronger kind of parting, a veto.
-SELECT string_agg(int8send((p.profile_id_l * {base} + p.profile_id_r)
-                           * CASE WHEN p.decision = 'REJECT' OR p.is_vetoed THEN -1 ELSE 1 END), ''),
-       string_agg(float4send(CASE WHEN p.is_vetoed OR p.decision = 'FLAG_REVIEW'
-                                  THEN -p.match_probability ELSE p.match_probability END), '')
+-- name: select_rejected
+-- For COPY: the rejected pairs of which some profiles are the left side; the decision as
+-- staging.match_groups has it.
+SELECT p.profile_id_l, p.profile_id_r, p.match_probability,
+       CAST(CASE WHEN p.is_vetoed THEN -1 ELSE 0 END AS smallint)
 FROM staging.identity_match_candidates AS p
-WHERE p.ctid >= {first}::tid AND p.ctid < {behind}::tid
+WHERE p.profile_id_l = ANY (CAST({profiles} AS bigint[])) AND p.decision = 'REJECT'
 
 -- name: select_judgements
 -- Live steward decisions as pairs of records, deleted ones included.

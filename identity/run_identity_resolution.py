@@ -22,7 +22,7 @@ from db import binary_copy
 from db.queries import load, query
 from identity import first_load, scope
 from identity.assignment import DECISIONS, Members, assign, keep
-from identity.graph import Ints, OwnNodes, read_graph, read_nodes, read_profiles
+from identity.graph import Ints, OwnNodes, read_graph, read_nodes, read_pairs, read_profiles
 from identity.partition import Partition, partition
 from mdm.errors import MdmError
 from mdm.phases import PhaseReport, RunContext
@@ -141,9 +141,8 @@ def resolve(
         own, place = read_nodes(conn, profiles)
         if met is None:
             started = time.monotonic()
-        graph = read_graph(
-            conn, own, place, merge_flagged=merge_flagged, known=met.pairs if met else None
-        )
+        pairs = met.pairs if met else read_pairs(conn, own.base)
+        graph = read_graph(conn, own, place, pairs, merge_flagged=merge_flagged)
         bar.update()
         with ThreadPoolExecutor(1) as database:  # it is idle while clusters are found
             inputs = database.submit(first_load.read_inputs, conn) if is_first else None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
+from db.match_groups import array_of
 from db.queries import load, query
 from identity.assignment import DECISIONS, MEMBER, Members
 from identity.graph import (
@@ -39,7 +40,7 @@ _MAPPED = (MEMBER[0], MEMBER[1], *MEMBER[4:])
 class Touched:
     """What a change could have any influence on: profiles, their records, and scored pairs.
 
-    ``pairs`` are all between two of the profiles, and some that lead to others.
+    ``pairs`` are those between two of the profiles that are in one group.
     """
 
     profiles: Profiles
@@ -95,34 +96,31 @@ def look_at_touched(
         _profiles(conn, "select_chained_profiles"),
         *(part.profile for part in members),
     ]
-    pairs: list[Pairs] = []
-    joined: list[Pairs] = []
+    pairs = joined = Pairs.none()
     profiles: Profiles = {name: np.empty(0, dtype=kind) for name, kind in PROFILE}
-    is_found, is_asked = np.zeros((2, base), dtype=bool)
+    is_found, is_read, is_asked = np.zeros((3, base), dtype=bool)
     for step in itertools.count():
         is_new = np.zeros(base, dtype=bool)
         for some in found:
             is_new[some[some < base]] = True  # none of those behind is there any more
         is_new &= ~is_found
-        is_found |= is_new
         found = []
         if is_new.any():
+            read = read_pairs(conn, base, of=(is_new & ~is_read).nonzero()[0])
+            pairs = pairs.joined_with(read)
+            joined = pairs.where(is_joining(pairs, merge_flagged=merge_flagged))
+            is_new |= _joined_to(is_new, joined)
+            is_found |= is_new
+            for some in (is_new.nonzero()[0], read.left, read.right):
+                is_read[some] = True
             conn.execute(query(_SQL, "forget_scope"))
             binary_copy.write_columns(
                 conn, ("pg_temp", "identity_scope"), {"profile_id": is_new.nonzero()[0]}
             )
-            met = read_pairs(conn, _SQL, "select_pairs", base=base)
-            lefts = _profiles(conn, "select_left_ends", merge_flagged=merge_flagged)
-            read = read_profiles(conn, poverty)
+            of_scope = read_profiles(conn, poverty)
+            profiles = {name: np.concatenate([profiles[name], of_scope[name]]) for name in profiles}
             in_chains = chains["chain"][is_new[chains["profile"]]]
-            pairs.append(met)
-            joined.append(met.where(is_joining(met, merge_flagged=merge_flagged)))
-            found = [
-                joined[-1].right,
-                lefts,
-                chains["profile"][np.isin(chains["chain"], in_chains)],
-            ]
-            profiles = {name: np.concatenate([profiles[name], read[name]]) for name in profiles}
+            found.append(chains["profile"][np.isin(chains["chain"], in_chains)])
         record_n = np.zeros(base, dtype=np.int64)
         record_n[profiles["profile"]] = np.abs(profiles["record_n"])
         for part in members:
@@ -133,25 +131,34 @@ def look_at_touched(
         is_asked[asked] = True
         conn.execute(
             query(_SQL, "add_customers"),
-            {"step": step, "profiles": "{" + ",".join(map(str, asked.tolist())) + "}"},
+            {"step": step, "profiles": array_of(asked)},
         )
         members.append(_members_of_customers(conn, step, but=outdated))
         found.append(members[-1].profile)
-    return Touched(profiles, members[0].joined_with(*members[1:]), Pairs.none().joined_with(*pairs))
+    met = pairs.where(is_found[pairs.left] & is_found[pairs.right])
+    return Touched(profiles, members[0].joined_with(*members[1:]), met)
 
 
-def _whom_to_ask(
-    is_short: NDArray[np.bool_], is_asked: NDArray[np.bool_], joined: list[Pairs]
-) -> Ints:
+def _joined_to(chosen: NDArray[np.bool_], joined: Pairs) -> NDArray[np.bool_]:
+    """The profiles that pairs have ``joined`` to chosen ones, over any number of others."""
+    ids, at = np.unique(np.concatenate([joined.left, joined.right]), return_inverse=True)
+    label = components(len(ids), *np.split(at, 2))
+    is_met = np.zeros(len(ids), dtype=bool)
+    is_met[label[chosen[ids]]] = True
+    out = np.zeros_like(chosen)
+    out[ids[is_met[label]]] = True
+    return out
+
+
+def _whom_to_ask(is_short: NDArray[np.bool_], is_asked: NDArray[np.bool_], joined: Pairs) -> Ints:
     """Of the profiles that miss records, the first of those that pairs have ``joined``.
 
     Any whose neighbour was asked already: it is another customer's.
     """
     is_later, is_next = np.zeros((2, len(is_short)), dtype=bool)
-    for pairs in joined:
-        is_later[pairs.right[is_short[pairs.left]]] = True
-        is_next[pairs.right[is_asked[pairs.left]]] = True
-        is_next[pairs.left[is_asked[pairs.right]]] = True
+    is_later[joined.right[is_short[joined.left]]] = True
+    is_next[joined.right[is_asked[joined.left]]] = True
+    is_next[joined.left[is_asked[joined.right]]] = True
     return (is_short & (is_next | ~is_later)).nonzero()[0]
 
 

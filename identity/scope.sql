@@ -111,43 +111,19 @@ LEFT JOIN pg_temp.identity_touched_map AS m USING (source, source_record_id)
 -- For COPY: the records of which the map does not tell the present.
 SELECT string_agg(int8send(m.record_id), '') FROM pg_temp.identity_touched_map AS m
 
--- name: select_pairs
--- For COPY: all scored pairs whose left end the last step found, packed as in graph.sql. (To
--- find all steps in one recursive query takes seconds: it makes room for all the rows that the planner
--- fears.)
-SELECT string_agg(int8send((p.profile_id_l * {base} + p.profile_id_r)
-                           * CASE WHEN p.decision = 'REJECT' OR p.is_vetoed THEN -1 ELSE 1 END), ''),
-       string_agg(float4send(CASE WHEN p.is_vetoed OR p.decision = 'FLAG_REVIEW'
-                                  THEN -p.match_probability ELSE p.match_probability END), '')
-FROM pg_temp.identity_scope AS s
-CROSS JOIN LATERAL (SELECT * FROM staging.identity_match_candidates AS of_left
-                    WHERE of_left.profile_id_l = s.profile_id OFFSET 0) AS p
-
--- name: select_left_ends
--- For COPY: the left ends of the pairs that may join and whose right end the last step found.
-SELECT string_agg(int8send(p.profile_id_l), '')
-FROM pg_temp.identity_scope AS s
-CROSS JOIN LATERAL (SELECT of_right.profile_id_l
-                    FROM staging.identity_match_candidates AS of_right
-                    WHERE of_right.profile_id_r = s.profile_id AND of_right.decision <> 'REJECT'
-                      AND NOT of_right.is_vetoed
-                      AND (of_right.decision = 'AUTO_MERGE' OR {merge_flagged}) OFFSET 0) AS p
-
 -- name: forget_scope
 -- Makes room for what the next step found.
 TRUNCATE pg_temp.identity_scope;
 
 -- name: add_customers
 -- The customers of the records of some profiles that no step before has found. What is touched may be
--- another's by now, but was looked at first.
+-- another's by now, but was looked at first. (Of each list the server makes one array in order and
+-- walks the index along it, which costs half of a search for each.)
 INSERT INTO pg_temp.identity_scope_customers (global_customer_id, step)
 SELECT DISTINCT m.global_customer_id, CAST(:step AS integer)
-FROM unnest(CAST(:profiles AS bigint[])) AS s (profile_id)
-CROSS JOIN LATERAL (SELECT shown.record_id FROM staging.identity_inputs AS shown
-                    WHERE shown.profile_id = s.profile_id OFFSET 0) AS i
-CROSS JOIN LATERAL (SELECT mapped.global_customer_id
-                    FROM identity.customer_identity_map AS mapped
-                    WHERE mapped.record_id = i.record_id OFFSET 0) AS m
+FROM identity.customer_identity_map AS m
+WHERE m.record_id = ANY (ARRAY(SELECT i.record_id FROM staging.identity_inputs AS i
+                               WHERE i.profile_id = ANY (CAST(:profiles AS bigint[]))))
 ON CONFLICT (global_customer_id) DO NOTHING;
 
 -- name: select_members_of_customers
@@ -157,7 +133,7 @@ SELECT string_agg(int8send(m.record_id), ''), string_agg(int8send(m.profile_id),
        string_agg(float4send(m.match_confidence), ''),
        string_agg(int2send(CAST(array_position(CAST({decisions} AS text[]), m.decision)
                                 AS smallint)), '')
-FROM pg_temp.identity_scope_customers AS s
-CROSS JOIN LATERAL (SELECT * FROM identity.customer_identity_map AS mapped
-                    WHERE mapped.global_customer_id = s.global_customer_id OFFSET 0) AS m
-WHERE s.step = {step}
+FROM identity.customer_identity_map AS m
+WHERE m.global_customer_id = ANY (ARRAY(SELECT s.global_customer_id
+                                        FROM pg_temp.identity_scope_customers AS s
+                                        WHERE s.step = {step}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -55,6 +55,10 @@ class ScoredPairs:
     decision: NDArray[np.int8]
     levels: NDArray[np.int8]
     contributions: NDArray[np.float32]
+
+    def briefly(self) -> ScoredPairs:
+        """These pairs without what explains them, which takes the most room."""
+        return replace(self, levels=self.levels[:0], contributions=self.contributions[:0])
 
     @classmethod
     def joined(cls, parts: Iterable[ScoredPairs]) -> ScoredPairs:

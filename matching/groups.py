@@ -1,9 +1,8 @@
 """The groups that a night may change, and the scored pairs inside them.
 
-A group is what pairs that are not rejected tie together. Groups are small, so they are walked from
-where they change, one step of all of them at a time. Only such pairs are read on the way. Of the
-others, three in four, it matters only inside a group whether they are there at all, and where a
-group was closed and has lasted that needs no look.
+A group is what pairs that are not rejected tie together; ``staging.match_groups`` tells of each as
+the last matching left it. New pairs may tie several of them to one: then it matters which pairs
+between these were scored before, and rejected.
 """
 
 from __future__ import annotations
@@ -16,30 +15,37 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from db import binary_copy
+from db import binary_copy, match_groups
 from db.queries import load, query
 from matching import closure
-from matching.engine import CLOSURE_RULE
 from matching.keys import Ints
 from matching.pair_tables import SQL
 
 _WALKED = ("pg_temp", "walked_profiles")
 _LISTED = ("pg_temp", "listed_pairs")
-_ENDS = (("profile_id_l", "i8"), ("profile_id_r", "i8"))
-PAIR = (*_ENDS, ("rule_id", "i2"), ("match_weight", "f4"), ("decision", "i2"))
-_SETTLED = -1
-"""Stands for the rule of a pair that is there and stays as it is, whichever found it."""
+PAIR = (
+    ("left", "i8"),
+    ("right", "i8"),
+    ("weight", "f4"),
+    ("probability", "f4"),
+    ("decision", "i2"),
+    ("closes", "?"),
+)
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Scored pairs by profile id, the smaller left; ``decision`` indexes DECISIONS."""
+    """Scored pairs by profile id, the smaller left.
+
+    ``decision`` indexes DECISIONS, or is VETOED. A pair that ``closes`` was found by no rule.
+    """
 
     left: Ints
     right: Ints
-    rule: NDArray[np.int16]
     weight: NDArray[np.float32]
+    probability: NDArray[np.float32]
     decision: NDArray[np.int8]
+    closes: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.left)
@@ -56,18 +62,11 @@ class Pairs:
     @property
     def ties(self) -> NDArray[np.bool_]:
         """Which of them tie a group: a pair that only closes one does not."""
-        ties: NDArray[np.bool_] = self.proposes & (self.rule != CLOSURE_RULE)
-        return ties
+        return self.proposes & ~self.closes
 
     def where(self, chosen: NDArray[Any] | slice) -> Pairs:
         """The chosen pairs only."""
-        return Pairs(
-            self.left[chosen],
-            self.right[chosen],
-            self.rule[chosen],
-            self.weight[chosen],
-            self.decision[chosen],
-        )
+        return Pairs(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:
@@ -104,7 +103,7 @@ class Groups:
 
 
 class Walk:
-    """Walks the stored pairs of profiles; what it has read once it keeps.
+    """Finds the groups of profiles, as they were and as they are; what it has read once it keeps.
 
     ``new`` are the profiles (ids in order) of which nothing can be stored yet.
     """
@@ -112,50 +111,44 @@ class Walk:
     def __init__(self, conn: Connection, new: Ints) -> None:
         self._conn, self._new = conn, new
         self._read = new
-        self._ties: list[Pairs] = []
-        self._ends: list[tuple[Ints, Ints]] = []
+        self._stored = [none()]
 
     def read(self, profile_ids: Ints) -> None:
-        """Reads the ties of these profiles (ids in order), where that has not been done."""
+        """Reads the stored groups of these profiles (ids in order) not read yet."""
         step = profile_ids[~places(self._read, profile_ids)[1]]
         if not step.size:
             return
-        self._read = distinct(np.concatenate([self._read, step]))
-        pairs = self._pairs_of(step, "select_ties_of_walked")
-        ties = pairs.where(pairs.ties)
-        ends = binary_copy.read_rows(self._conn, load(SQL)["select_left_ends_of_walked"], _ENDS)
-        left = ends["profile_id_l"].astype(np.int64)
-        right = ends["profile_id_r"].astype(np.int64)
-        self._ties.append(pairs)
-        self._ends += [(ties.left, ties.right), (right, left)]
+        pairs = pairs_of(match_groups.read_of(self._conn, step))
+        self._read = distinct(np.concatenate([self._read, step, pairs.left, pairs.right]))
+        self._stored.append(pairs)
 
     def groups(self, seeds: Ints, came: Pairs, went: Pairs) -> Groups:
         """The groups of the profiles ``seeds`` (ids in order).
 
-        Scored pairs that ``came`` are not stored yet, those that ``went`` no longer.
+        Scored pairs that ``came`` are not stored yet, those that ``went`` no longer; of a pair that
+        was scored anew both is true.
         """
         tied = came.where(came.ties)
-        ends = [(tied.left, tied.right), (tied.right, tied.left)]
         reached = step = seeds
         while step.size:
             self.read(step)
-            found = [end[places(step, start)[1]] for start, end in (*ends, *self._ends)]
+            found = []
+            for pairs in (tied, *self._stored):
+                found += [pairs.right[places(step, pairs.left)[1]]]
+                found += [pairs.left[places(step, pairs.right)[1]]]
             step = distinct(np.concatenate(found))
             step = step[~places(reached, step)[1]]
             reached = distinct(np.concatenate([reached, step]))
-        stored = _inside(reached, Pairs.joined([came.where(slice(0)), *self._ties]))
+        stored = _inside(reached, Pairs.joined(self._stored))
+        was = closure.components(len(reached), stored.left, stored.right)
         came, went = _inside(reached, came), _inside(reached, went)
-        inner = Pairs.joined([stored, came, self._rejected(reached, stored, came, went)])
+        inner = Pairs.joined([stored.where(~are_among(stored, went)), came])
+        inner = Pairs.joined([inner, self._rejected(reached, was, inner)])
         ties = inner.where(inner.ties)
         return Groups(reached, inner, closure.components(len(reached), ties.left, ties.right))
 
-    def _rejected(self, ids: Ints, stored: Pairs, came: Pairs, went: Pairs) -> Pairs:
-        """The rejected pairs that are stored between two profiles of a group, as it is or was.
-
-        Where all of a group was closed, and what of it has lasted is one group still, they need
-        not be read: all that did not go are there, and stay.
-        """
-        known = Pairs.joined([stored, came, went])
+    def _rejected(self, ids: Ints, was: Ints, known: Pairs) -> Pairs:
+        """The rejected pairs scored before between two stored groups (``was``) now one."""
         ties = known.where(known.ties)
         label = closure.components(len(ids), ties.left, ties.right)
         is_large = np.bincount(label, minlength=1)[label] > closure.LARGEST_GROUP
@@ -169,19 +162,11 @@ class Walk:
         )
         left, right = np.minimum(*found), np.maximum(*found)
         is_new = places(self._new, ids)[1]
-        sought = ~(is_new[left] | is_new[right])
+        sought = (was[left] != was[right]) & ~(is_new[left] | is_new[right])
         left, right = left[sought], right[sought]
-        ties = stored.where(stored.ties)
-        lasting = closure.components(len(ids), ties.left, ties.right)
-        settled = lasting[left] == lasting[right]
-        listed = ids[left[~settled]], ids[right[~settled]]
-        read = [self._among(*listed), self._pairs_of(ids[is_large], "select_rejected_of_walked")]
-        return Pairs.joined(
-            [
-                unscored(left[settled], right[settled], _SETTLED),
-                *(_inside(ids, pairs) for pairs in read),
-            ]
-        )
+        read = [self._among(ids[left], ids[right]), self._rejected_of(ids[is_large])]
+        pairs = _inside(ids, Pairs.joined(read))
+        return pairs.where(was[pairs.left] != was[pairs.right])
 
     def _among(self, left: Ints, right: Ints) -> Pairs:
         """Which of these pairs are stored and rejected."""
@@ -189,11 +174,14 @@ class Walk:
         select = load(SQL)["select_rejected_of_listed"]
         return pairs_of(binary_copy.read_rows(self._conn, select, PAIR))
 
-    def _pairs_of(self, profile_ids: Ints, select: str) -> Pairs:
+    def _rejected_of(self, profile_ids: Ints) -> Pairs:
+        """The rejected pairs that are stored of these profiles, from their left side."""
+        if not len(profile_ids):
+            return none()
         self._conn.execute(query(SQL, "empty_walked_profiles"))
-        wanted: list[binary_copy.Field] = [("profile_id", "i8", profile_ids)]
-        binary_copy.write(self._conn, _WALKED, wanted, len(profile_ids))
-        return pairs_of(binary_copy.read_rows(self._conn, load(SQL)[select], PAIR))
+        binary_copy.write_columns(self._conn, _WALKED, {"profile_id": profile_ids})
+        select = load(SQL)["select_rejected_of_walked"]
+        return pairs_of(binary_copy.read_rows(self._conn, select, PAIR))
 
 
 def list_pairs(conn: Connection, left: Ints, right: Ints) -> None:
@@ -203,27 +191,37 @@ def list_pairs(conn: Connection, left: Ints, right: Ints) -> None:
     binary_copy.write_columns(conn, _LISTED, ends)
 
 
-def unscored(left: Ints, right: Ints, rule: int) -> Pairs:
-    """Pairs that one rule found, with no score."""
+def unscored(left: Ints, right: Ints) -> Pairs:
+    """Pairs that close groups, with no score."""
     size = len(left)
+    nothing = np.zeros(size, dtype=np.float32)
     return Pairs(
-        left,
-        right,
-        np.full(size, rule, dtype=np.int16),
-        np.zeros(size, dtype=np.float32),
-        np.zeros(size, dtype=np.int8),
+        left, right, nothing, nothing, np.zeros(size, dtype=np.int8), np.ones(size, dtype=bool)
     )
+
+
+def none() -> Pairs:
+    """No pairs."""
+    nothing = np.empty(0, dtype=np.int64)
+    return unscored(nothing, nothing)
 
 
 def pairs_of(rows: NDArray[Any]) -> Pairs:
-    """Pairs from rows as COPY gives them."""
+    """Pairs from rows as COPY gives them (``PAIR``), or as they are stored in groups."""
     return Pairs(
-        rows["profile_id_l"].astype(np.int64),
-        rows["profile_id_r"].astype(np.int64),
-        rows["rule_id"].astype(np.int16),
-        rows["match_weight"].astype(np.float32),
+        rows["left"].astype(np.int64),
+        rows["right"].astype(np.int64),
+        rows["weight"].astype(np.float32),
+        rows["probability"].astype(np.float32),
         rows["decision"].astype(np.int8),
+        rows["closes"].astype(np.bool_),
     )
+
+
+def are_among(these: Pairs, those: Pairs) -> NDArray[np.bool_]:
+    """Which of ``these`` are among ``those``, by their ends."""
+    base = int(max(these.right.max(initial=0), those.right.max(initial=0))) + 1
+    return np.isin(these.left * base + these.right, those.left * base + those.right)
 
 
 def _inside(ids: Ints, pairs: Pairs) -> Pairs:

@@ -31,17 +31,15 @@ WHERE c.ctid >= {first}::tid AND c.ctid < {behind}::tid
 
 -- name: clear
 -- Empty the outcome of the last matching.
-TRUNCATE staging.identity_match_candidates, staging.rescored_profiles, staging.matching_state;
+TRUNCATE staging.identity_match_candidates, staging.match_groups, staging.profile_groups,
+    staging.rescored_profiles, staging.matching_state;
 
 -- name: drop_pair_indexes
 -- They are made anew when the candidates are written.
-DROP INDEX staging.identity_match_candidates_pair, staging.identity_match_candidates_r,
-    staging.identity_match_candidates_ties;
+DROP INDEX staging.identity_match_candidates_pair, staging.identity_match_candidates_r;
 
--- name: create_tie_indexes
--- By these a night finds the pairs of a profile that are worth following, without the many others.
-CREATE INDEX identity_match_candidates_ties ON staging.identity_match_candidates (profile_id_l)
-    WHERE decision <> 'REJECT';
+-- name: create_right_index
+-- By it a pair that is not rejected is found from its right side, without the many others.
 CREATE INDEX identity_match_candidates_r ON staging.identity_match_candidates (profile_id_r)
     INCLUDE (profile_id_l) WHERE decision <> 'REJECT';
 
@@ -82,7 +80,7 @@ DROP TABLE IF EXISTS pg_temp.changed_pairs, pg_temp.wanted_profiles, pg_temp.wal
 
 -- name: create_temporary
 -- To be filled by COPY. Of the candidate pairs that changed, those that may have a score, as they
--- stand now (rule 0: gone); profiles to compare; profiles of which one step of a walk wants to know;
+-- stand now (rule 0: gone); profiles to compare; profiles of groups too large to list all pairs of;
 -- pairs to look up or to drop.
 CREATE TEMPORARY TABLE changed_pairs (
     profile_id_l bigint NOT NULL,
@@ -142,42 +140,24 @@ DELETE FROM staging.identity_match_candidates AS p
 USING pg_temp.changed_pairs AS c
 WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r
   AND (c.rule_id > 0 OR p.rule_id > 0)
-RETURNING p.profile_id_l, p.profile_id_r, p.rule_id, p.match_weight,
-          CAST(CASE p.decision WHEN 'REJECT' THEN 0 WHEN 'FLAG_REVIEW' THEN 1 ELSE 2 END AS smallint)
+RETURNING p.profile_id_l, p.profile_id_r, p.match_weight, p.match_probability,
+          CAST(CASE p.decision WHEN 'REJECT' THEN 0 WHEN 'FLAG_REVIEW' THEN 1 ELSE 2 END AS smallint),
+          p.rule_id = 0
 
 -- name: empty_walked_profiles
 -- Make room for others.
 TRUNCATE pg_temp.walked_profiles;
 
--- name: select_ties_of_walked
--- For COPY: the scored pairs that are not rejected and of which a walked profile is the left side.
--- The decision as its place in the engine's DECISIONS.
-SELECT p.profile_id_l, p.profile_id_r, p.rule_id, p.match_weight,
-       CAST(CASE p.decision WHEN 'REJECT' THEN 0 WHEN 'FLAG_REVIEW' THEN 1 ELSE 2 END AS smallint)
-FROM (SELECT s.profile_id FROM pg_temp.walked_profiles AS s ORDER BY s.profile_id) AS walked
-CROSS JOIN LATERAL (
-    SELECT * FROM staging.identity_match_candidates AS l
-    WHERE l.profile_id_l = walked.profile_id AND l.decision <> 'REJECT'
-    OFFSET 0  -- keeps it a search per profile, whatever the planner believes of the temporary table
-) AS p
-
--- name: select_left_ends_of_walked
--- For COPY: the ends of the same of which a walked profile is the right side.
-SELECT p.profile_id_l, p.profile_id_r
-FROM (SELECT s.profile_id FROM pg_temp.walked_profiles AS s ORDER BY s.profile_id) AS walked
-CROSS JOIN LATERAL (
-    SELECT r.profile_id_l, r.profile_id_r FROM staging.identity_match_candidates AS r
-    WHERE r.profile_id_r = walked.profile_id AND r.decision <> 'REJECT'
-    OFFSET 0) AS p
-
 -- name: select_rejected_of_walked
--- For COPY: the rejected pairs of which a walked profile is the left side, as above.
-SELECT p.profile_id_l, p.profile_id_r, p.rule_id, p.match_weight, CAST(0 AS smallint)
+-- For COPY: the rejected pairs of which a walked profile is the left side.
+SELECT p.profile_id_l, p.profile_id_r, p.match_weight, p.match_probability,
+       CAST(CASE WHEN p.is_vetoed THEN -1 ELSE 0 END AS smallint), p.rule_id = 0
 FROM (SELECT s.profile_id FROM pg_temp.walked_profiles AS s ORDER BY s.profile_id) AS walked
 CROSS JOIN LATERAL (
     SELECT * FROM staging.identity_match_candidates AS l
     WHERE l.profile_id_l = walked.profile_id AND l.decision = 'REJECT'
-    OFFSET 0) AS p
+    OFFSET 0  -- keeps it a search per profile, whatever the planner believes of the temporary table
+) AS p
 
 -- name: empty_listed_pairs
 -- Make room for others.
@@ -185,7 +165,8 @@ TRUNCATE pg_temp.listed_pairs;
 
 -- name: select_rejected_of_listed
 -- For COPY: the listed pairs that were scored and rejected, as above.
-SELECT p.profile_id_l, p.profile_id_r, p.rule_id, p.match_weight, CAST(0 AS smallint)
+SELECT p.profile_id_l, p.profile_id_r, p.match_weight, p.match_probability,
+       CAST(CASE WHEN p.is_vetoed THEN -1 ELSE 0 END AS smallint), p.rule_id = 0
 FROM pg_temp.listed_pairs AS listed
 CROSS JOIN LATERAL (
     SELECT * FROM staging.identity_match_candidates AS s

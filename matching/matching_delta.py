@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
+from db.match_groups import VETOED
 from db.queries import load, query
-from matching import engine, groups, model_store, pair_copy
+from matching import engine, group_store, groups, model_store, pair_copy
 from matching.closure import closure_pairs
-from matching.groups import Groups, Pairs, distinct, places
+from matching.groups import Groups, Pairs, are_among, distinct, places
 from matching.keys import Ints
 from matching.pair_tables import (
     SQL,
@@ -74,42 +75,46 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
         change = _Change(_by_id(scored, profiles.profile_id), went, told.is_new[found])
         walked = walk.groups(change.seeds(told.retired), change.came, went)
         opened, closed = _closing(walked, engine.raw_bits(judge.review, model))
-        closing = closed_profiles = None
-        if len(closed):
-            closed_profiles = _copied(conn, _ends([closed]))
+        closing_profiles = _copied(conn, _ends([closed]))
         # The new ones are written while those that close their groups are scored.
         writing = database.submit(pair_copy.write, conn, scored, profiles.profile_id, model_id)
-        if closed_profiles is not None:
-            others = encoded(closed_profiles, ctx.config)
-            engine.freeze_words(others, model)
-            pairs = placed(others, closed.left, closed.right, closed.rule)
-            closing = engine.judged(others, model, pairs, judge)
-            closed = _by_id(closing, others.profile_id)
+        others = encoded(closing_profiles, ctx.config)
+        engine.freeze_words(others, model)
+        rules = np.full(len(closed), engine.CLOSURE_RULE, dtype=np.int16)
+        closing = engine.judged(
+            others, model, placed(others, closed.left, closed.right, rules), judge
+        )
+        closed = _by_id(closing, others.profile_id)
         writing.result()
         bar.update()
-        if len(opened):
-            groups.list_pairs(conn, opened.left, opened.right)
-            conn.execute(query(SQL, "drop_closing_pairs"))
-        if closing is not None:
-            pair_copy.write(conn, closing, others.profile_id, model_id)
-        _tell(conn, ctx, change, walked, opened, closed)
+        groups.list_pairs(conn, opened.left, opened.right)
+        conn.execute(query(SQL, "drop_closing_pairs"))
+        pair_copy.write(conn, closing, others.profile_id, model_id)
+        inner = walked.by_id(walked.inner)
+        there = Pairs.joined([inner.where(~are_among(inner, opened)), closed])
+        group_store.rewrite(conn, walked.ids, there)
+        _tell(conn, ctx, change, walked, there, opened, closed)
         conn.execute(query(SQL, "drop_temporary"))
         bar.update()
-    every = [scored] if closing is None else [scored, closing]
-    decided = sum(
-        (Counter(np.array(engine.DECISIONS)[one.decision].tolist()) for one in every), Counter()
-    )
     return PhaseReport(
         len(left),
-        sum(len(one.left) for one in every),
+        len(scored.left) + len(closing.left),
         detail={
             "incremental": True,
             "model": pinned.version,
-            "decisions": {name: decided[name] for name in reversed(engine.DECISIONS)},
+            "decisions": _decided([scored, closing]),
             "pairs_dropped": len(went) + len(opened),
-            "closing_pairs": 0 if closing is None else len(closing.left),
+            "closing_pairs": len(closing.left),
         },
     )
+
+
+def _decided(every: Sequence[engine.ScoredPairs]) -> dict[str, int]:
+    """How many pairs were decided which way, the best first."""
+    decided = sum(
+        (Counter(np.array(engine.DECISIONS)[one.decision].tolist()) for one in every), Counter()
+    )
+    return {name: decided[name] for name in reversed(engine.DECISIONS)}
 
 
 def _is_early(rule: NDArray[np.int16]) -> NDArray[np.bool_]:
@@ -179,9 +184,10 @@ def _by_id(scored: engine.ScoredPairs, profile_id: Ints) -> Pairs:
     return Pairs(
         np.minimum(one, other),
         np.maximum(one, other),
-        scored.rule,
         scored.weight,
-        scored.decision,
+        scored.probability,
+        np.where(scored.vetoed, np.int8(VETOED), scored.decision),
+        scored.rule == engine.CLOSURE_RULE,
     )
 
 
@@ -191,31 +197,27 @@ class _Change:
     def __init__(self, came: Pairs, went: Pairs, is_new: NDArray[np.bool_]) -> None:
         self.came, self.went = came, went
         self.is_new = is_new
-        self.came_anew = ~_are_among(came, went)
-        self.went_for_good = ~_are_among(went, came)
+        self.came_anew = ~are_among(came, went)
+        self.went_for_good = ~are_among(went, came)
 
     def seeds(self, retired: Ints) -> Ints:
         """The profiles whose groups may change: at the ends of pairs that tie where none did, or
-        did and no longer do, and of those that may have to close a group or need to no more."""
+        did and no longer do, and of those that may have to close a group or need to no more, for
+        that they came, or went, or a rule finds them now."""
         came, went = self.came, self.went
-        tied = came.ties & ~_are_among(came, went.where(went.ties))
+        tied = came.ties & ~are_among(came, went.where(went.ties))
+        found = are_among(came, went.where(went.closes))
         untied = went.ties & self.went_for_good
         stranger = self.came_anew & ~self.is_new
         left_alone = self.went_for_good & ~went.proposes
         left_alone &= ~places(retired, went.left)[1] & ~places(retired, went.right)[1]
-        return _ends([came.where(tied | stranger), went.where(untied | left_alone)])
-
-
-def _are_among(these: Pairs, those: Pairs) -> NDArray[np.bool_]:
-    """Which of ``these`` are among ``those``, by their ends."""
-    base = int(max(these.right.max(initial=0), those.right.max(initial=0))) + 1
-    return np.isin(these.left * base + these.right, those.left * base + those.right)
+        return _ends([came.where(tied | stranger | found), went.where(untied | left_alone)])
 
 
 def _closing(walked: Groups, threshold: float) -> tuple[Pairs, Pairs]:
     """The pairs that close groups no more, and those that now do, not scored yet."""
     inner, size = walked.inner, len(walked.ids)
-    closes = inner.rule == engine.CLOSURE_RULE
+    closes = inner.closes
     candidates = inner.where(~closes)
     found = closure_pairs(
         size,
@@ -229,7 +231,7 @@ def _closing(walked: Groups, threshold: float) -> tuple[Pairs, Pairs]:
     keys = inner.left * size + inner.right
     opened = inner.where(closes & ~np.isin(keys, now))
     left, right = np.divmod(np.setdiff1d(now, keys[closes]), max(size, 1))
-    closed = groups.unscored(left, right, engine.CLOSURE_RULE)
+    closed = groups.unscored(left, right)
     return walked.by_id(opened), walked.by_id(closed)
 
 
@@ -238,18 +240,19 @@ def _tell(
     ctx: RunContext,
     change: _Change,
     walked: Groups,
+    there: Pairs,
     opened: Pairs,
     closed: Pairs,
 ) -> None:
     """Lists the profiles with other scored pairs than before, and where that may regroup customers.
 
+    ``there`` are the pairs inside the groups as they are, of which ``closed`` are new; ``opened``
+    went.
     Customers are made within what joining pairs tie together. Between profiles that none ties, now
     or before, any other pair says nothing, be it there or not: where ties went, their ends are told
     of, and with them each piece of what they tied. A steward may tie more, and then it may.
     """
     merge_flagged = ctx.config.identity.merge_flagged
-    inner = walked.by_id(walked.inner)
-    there = Pairs.joined([inner.where(~_are_among(inner, opened)), closed])
     islands = walked.regrouped(there.where(there.joins(merge_flagged=merge_flagged)))
     judged = binary_copy.read_rows(conn, load(SQL)["select_same_profiles"], _ID)["profile_id"]
     has_same = np.zeros(len(walked.ids) + 1, dtype=bool)
@@ -263,8 +266,8 @@ def _tell(
         return joins | same_island | has_same[one] & has_same[other]
 
     came, went = change.came, change.went
-    new = [came.where(change.came_anew), closed.where(~_are_among(closed, went))]
-    old = [went.where(change.went_for_good & ~_are_among(went, closed)), opened]
+    new = [came.where(change.came_anew), closed.where(~are_among(closed, went))]
+    old = [went.where(change.went_for_good & ~are_among(went, closed)), opened]
     changed = [pairs.where(may_regroup(pairs)) for pairs in (*new, *old)]
     told = _ends([came, went, opened, closed])
     fields: list[binary_copy.Field] = [

@@ -18,7 +18,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from db.queries import query
-from matching import engine, matching_delta, model_store, pair_copy
+from matching import engine, group_store, matching_delta, model_store, pair_copy
 from matching.keys import Ints
 from matching.pair_tables import SQL, judge_of, read_both
 from matching.rules import RULES_MODEL
@@ -70,7 +70,7 @@ def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
             bar.update()
             written = _Written(conn, database, profiles.profile_id, model_id)
             parts = engine.match(
-                profiles, model, candidates, judge, before_closing=written.index_ties
+                profiles, model, candidates, judge, before_closing=written.index_right
             )
         conn.execute(query(SQL, "drop_pair_indexes"))
         for part in parts:
@@ -106,31 +106,35 @@ class _Written:
         self._conn, self._database = conn, database
         self._profile_id, self._model_id = profile_id, model_id
         self._underway: deque[Future[None]] = deque()
-        self._has_ties = False
+        self._has_right_index = False
+        self._parts: list[engine.ScoredPairs] = []
         self.rows_n = self.vetoed_n = self.closing_n = 0
         self.decisions = np.zeros(len(engine.DECISIONS), dtype=np.int64)
 
     def add(self, part: engine.ScoredPairs) -> None:
         """Writes a part behind the one before, and waits for that alone."""
         self._behind(self._write, part)
+        self._parts.append(part.briefly())
         self.rows_n += len(part.left)
         self.vetoed_n += int(part.vetoed.sum())
         self.closing_n += int((part.rule == engine.CLOSURE_RULE).sum())
         self.decisions += np.bincount(part.decision, minlength=len(engine.DECISIONS))
 
-    def index_ties(self) -> None:
-        """Makes the indexes of few pairs behind what was added, while the last pairs are sought. An
+    def index_right(self) -> None:
+        """Makes the index of few pairs behind what was added, while the last pairs are sought. An
         index made after its rows costs a fraction of one kept up to date."""
-        self._has_ties = True
-        self._behind(self._index, "create_tie_indexes")
+        self._has_right_index = True
+        self._behind(self._index, "create_right_index")
 
     def finish(self) -> None:
-        """Makes the index of all pairs, and waits until all is there."""
-        if not self._has_ties:
-            self.index_ties()
+        """Makes the index of all pairs, and groups of them meanwhile; waits until all is there."""
+        if not self._has_right_index:
+            self.index_right()
         self._behind(self._index, "create_pair_index")
+        found = group_store.grouped(self._profile_id, self._parts)
         while self._underway:
             self._underway.popleft().result()
+        group_store.write(self._conn, found)
 
     def _behind(self, work: Callable[..., None], *args: engine.ScoredPairs | str) -> None:
         self._underway.append(self._database.submit(work, *args))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,8 +123,34 @@ class World:
                 text(_PAIR),
                 {"l": left, "r": right, "decision": decision, "p": p, "vetoed": vetoed},
             )
+        self._group()
         for layer in ("identity_inputs", "matching"):
             self.conn.execute(text(_MARK), {"layer": layer, "digest": digest})
+
+    def _group(self) -> None:
+        """Keeps the groups that the scored pairs propose, as matching would."""
+        rows = self.conn.execute(text(_SCORED)).all()
+        group: dict[int, int] = {row.l: row.l for row in rows} | {row.r: row.r for row in rows}
+        for _ in rows:  # at most so many steps from one end of a group to the other
+            for row in rows:
+                if row.decision > 0:
+                    group[row.l] = group[row.r] = min(group[row.l], group[row.r])
+        pairs: dict[int, list[bytes]] = {}
+        for row in rows:
+            if row.decision > 0 or group[row.l] == group[row.r]:
+                scored = (row.l, row.r, 1.0, row.p, row.decision, False)
+                pairs.setdefault(group[row.l], []).append(_GROUPED.pack(*scored))
+        self.conn.execute(text("TRUNCATE staging.match_groups, staging.profile_groups"))
+        for group_id, packed in pairs.items():
+            values = {"group": group_id, "pairs": b"".join(packed)}
+            self.conn.execute(text(_GROUP), values)
+        buckets: dict[int, list[int]] = {}
+        for profile, group_id in group.items():
+            if group_id in pairs:
+                buckets.setdefault(profile >> 7, [0] * 128)[profile & 127] = group_id
+        for bucket, ids in buckets.items():
+            values = {"bucket": bucket, "ids": struct.pack(">128q", *ids)}
+            self.conn.execute(text(_PLACES), values)
 
     def names(self) -> dict[Any, str]:
         """Every id ever published with its name."""
@@ -229,6 +256,15 @@ SELECT least(l.profile_id, r.profile_id), greatest(l.profile_id, r.profile_id), 
        :vetoed, '{}', '{}'
 FROM staging.profiles AS l, staging.profiles AS r WHERE l.name = :l AND r.name = :r
 """
+_SCORED = """
+SELECT profile_id_l AS l, profile_id_r AS r, match_probability AS p,
+       CASE WHEN is_vetoed THEN -1 WHEN decision = 'REJECT' THEN 0
+            WHEN decision = 'FLAG_REVIEW' THEN 1 ELSE 2 END AS decision
+FROM staging.identity_match_candidates
+"""
+_GROUPED = struct.Struct(">qqffb?")
+_GROUP = "INSERT INTO staging.match_groups VALUES (:group, 0, 0, 0, :pairs)"
+_PLACES = "INSERT INTO staging.profile_groups VALUES (:bucket, :ids)"
 _MARK = """
 INSERT INTO staging.volatile_marker (layer, change_seq, run_id, config_hash)
 SELECT :layer, coalesce(max(change_seq), 0), 1, :digest FROM staging.records

@@ -243,7 +243,7 @@ def test_a_run_without_changes_writes_nothing(world: World) -> None:
 
 def test_an_emptied_layer_stops_the_run_instead_of_every_customer(world: World) -> None:
     world.put("a", "b").pair("a", "b").resolve()
-    world.conn.execute(text("DELETE FROM staging.identity_match_candidates"))
+    world.conn.execute(text("TRUNCATE staging.identity_match_candidates, staging.match_groups"))
     world.conn.execute(text("DELETE FROM staging.volatile_marker WHERE layer = 'matching'"))
     with pytest.raises(MdmError, match="found no scored pairs"):
         run(world.conn, world.make_context(world.config))

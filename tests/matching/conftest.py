@@ -197,6 +197,10 @@ class Nights:
         """All scored pairs, in order."""
         return self.rows(_SCORES)
 
+    def groups(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that is kept of groups, in order."""
+        return {name: self.rows(sql) for name, sql in _GROUPS.items()}
+
 
 _BLOCKING = {
     "pairs": "SELECT * FROM staging.identity_match_candidates_blocked ORDER BY 1, 2",
@@ -215,6 +219,15 @@ _BY_STREET = (
     " JOIN staging.profiles AS r ON r.profile_id = b.profile_id_r ORDER BY 1"
 )
 _SCORES = "SELECT * FROM staging.identity_match_candidates ORDER BY 1, 2"
+_GROUPS = {
+    "pairs": "SELECT g.group_id, encode(substr(g.pairs, 26 * i + 1, 26), 'hex')"
+    " FROM staging.match_groups AS g, generate_series(0, length(g.pairs) / 26 - 1) AS i"
+    " ORDER BY 1, 2",
+    "digests": "SELECT group_id, part, tie_n, tie_digest FROM staging.match_groups ORDER BY 1, 2",
+    "profiles": "SELECT bucket * 128 + i, substr(group_ids, 8 * i + 1, 8)::bigint"
+    " FROM staging.profile_groups, generate_series(0, 127) AS i"
+    " WHERE substr(group_ids, 8 * i + 1, 8)::bigint <> 0 ORDER BY 1",
+}
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ _CRASH = text(
     " staging.identity_inputs, staging.blocking_rules, staging.oversized_blocks,"
     " staging.blocking_state, staging.blocking_keys, staging.blocked_pair_changes,"
     " staging.rescored_profiles, staging.matching_state, staging.identity_match_candidates,"
-    " staging.identity_match_candidates_blocked"
+    " staging.identity_match_candidates_blocked, staging.match_groups, staging.profile_groups"
 )
 _OUTCOME = {
     "blocked": "SELECT least(l.fingerprint, r.fingerprint), greatest(l.fingerprint, r.fingerprint),"

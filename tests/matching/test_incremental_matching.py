@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from matching import closure, model_store
+from mdm import check
 from mdm.config import Config
 
 if TYPE_CHECKING:
@@ -65,12 +66,36 @@ def learnt(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Nights:
     return nights
 
 
+_ENDS = "SELECT profile_id_l, profile_id_r FROM staging.identity_match_candidates"
+
+
 def is_as_if_made_anew(nights: Nights) -> None:
     """What matching has come to is what it makes of the living from nothing."""
-    found = nights.scores()
+    found, groups = nights.scores(), nights.groups()
+    holds_groups(nights)
     nights.block(full=True)
     nights.match(full=True)
     assert found == nights.scores()
+    assert groups == nights.groups()
+
+
+def holds_groups(nights: Nights) -> None:
+    """The groups that are kept are those of the scored pairs, and nothing else is kept of pairs."""
+    group: dict[int, int] = {}
+    ties = nights.rows(f"{_ENDS} WHERE decision <> 'REJECT'")
+    for _ in ties:
+        for left, right in ties:
+            group[left] = group[right] = min(group.get(left, left), group.get(right, right))
+    inside = [
+        p
+        for p in nights.rows(f"{_ENDS} ORDER BY 1, 2")
+        if p[0] in group and group[p[0]] == group.get(p[1])
+    ]
+    kept = "SELECT profile_id_l, profile_id_r FROM staging.match_group_pairs ORDER BY 1, 2"
+    assert nights.rows(kept) == inside
+    assert dict(nights.groups()["profiles"]) == group
+    for invariant in check.invariants(("matching/invariants.sql",)):
+        assert nights.rows(invariant.sql) == [], invariant.title
 
 
 def scores_by_profile(nights: Nights) -> dict[int, list[tuple[Any, ...]]]:

@@ -51,6 +51,7 @@ INSERT INTO staging.identity_match_candidates_blocked VALUES (1, 2, 1), (3, 4, 1
 INSERT INTO staging.identity_match_candidates (profile_id_l, profile_id_r, rule_id, model_id,
     match_weight, match_probability, decision, levels, contributions)
 VALUES (1, 2, 1, 1, 0, 0, 'FLAG_REVIEW', '{}', '{}'), (3, 4, 1, 1, 0, 0, 'REJECT', '{}', '{}');
+INSERT INTO staging.match_groups VALUES (1, 0, 1, 1000003 # 2, '');
 INSERT INTO staging.rescored_profiles VALUES (3, 2), (4, 2);
 INSERT INTO staging.blocked_pair_changes VALUES (3, 4, 1, 3);
 INSERT INTO staging.matching_state (run_id) VALUES (1)
@@ -67,6 +68,8 @@ VETO_BROKEN = (
     "UPDATE staging.identity_match_candidates SET is_vetoed = true, decision = 'AUTO_MERGE'"
 )
 MOVED_ON = "UPDATE staging.volatile_marker SET change_seq = 4 WHERE layer = 'blocking'; "
+
+SCORED_ALL = "UPDATE staging.matching_state SET run_id = 2; "
 
 FAULTS = [
     ("records_have_profiles", "DELETE FROM staging.identity_inputs WHERE record_id = 4"),
@@ -103,6 +106,11 @@ FAULTS = [
     (
         "candidates_scored",
         MOVED_ON + "INSERT INTO staging.identity_match_candidates_blocked VALUES (3, 5, 1)",
+    ),
+    ("groups_hold_ties", SCORED_ALL + "DELETE FROM staging.match_groups"),
+    (
+        "groups_hold_ties",
+        SCORED_ALL + "UPDATE staging.match_groups SET tie_digest = tie_digest + 1",
     ),
     ("doubt_is_no_merge", VETO_BROKEN),
     (

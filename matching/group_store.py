@@ -1,0 +1,154 @@
+"""``staging.match_groups``: the groups that scored pairs propose, with all pairs inside them.
+
+A group is what pairs that are not rejected tie together. Identity finds in it all that clustering
+looks at, and a night all that a new pair may change: in one row instead of one per pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from db import binary_copy
+from db.match_groups import BUCKET_BITS, PAIR, VETOED, array_of
+from db.queries import load, query
+from matching.closure import components
+from matching.encode import pick
+from matching.engine import CLOSURE_RULE, ScoredPairs
+from matching.groups import Pairs
+from matching.keys import Ints
+
+_SQL = "matching/group_store.sql"
+_GROUPS = ("staging", "match_groups")
+_PLACES = ("staging", "profile_groups")
+_BUCKET = 1 << BUCKET_BITS
+_LARGEST_PART = 1 << 20  # pairs in a row: a value must stay far below 1 GB
+_PLACE = (("bucket", "i4"), ("group_ids", f"V{8 * _BUCKET}"))
+_DIGEST = 1_000_003  # as the comment on staging.match_groups.tie_digest has it
+_NONE = 0  # stands for the group of a profile that has none
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """Groups as the tables have them: the pairs inside them in the order of their groups, as PAIR,
+    the group of each pair, and the group of each profile (any order; _NONE where it has none)."""
+
+    pairs: NDArray[Any]
+    group: Ints
+    profile_id: Ints
+    group_of: Ints
+
+
+def grouped(profile_id: Ints, parts: Sequence[ScoredPairs]) -> Grouped:
+    """The groups of all scored pairs: ``parts`` of them, by positions in ``profile_id``."""
+    tied = [(part.left[tie], part.right[tie]) for part in parts for tie in [part.decision > 0]]
+    left, right = (np.concatenate(ends) for ends in zip(*tied, strict=True))
+    group = _groups(profile_id, left, right)
+    inside = []
+    for part in parts:
+        of = pick(group, part.left)
+        at = np.flatnonzero((of == pick(group, part.right)) & (of != _NONE))
+        one, other = profile_id[part.left[at]], profile_id[part.right[at]]
+        inside.append(
+            Pairs(
+                np.minimum(one, other),
+                np.maximum(one, other),
+                part.weight[at],
+                part.probability[at],
+                np.where(part.vetoed[at], np.int8(VETOED), part.decision[at]),
+                part.rule[at] == CLOSURE_RULE,
+            )
+        )
+    return _in_order(profile_id, group, Pairs.joined(inside))
+
+
+def write(conn: Connection, found: Grouped) -> None:
+    """Fills the empty tables."""
+    _copy_groups(conn, found)
+    buckets = np.arange((int(found.profile_id.max(initial=-1)) >> BUCKET_BITS) + 1)
+    places = np.zeros((len(buckets), _BUCKET), dtype=np.int64)
+    places.ravel()[found.profile_id] = found.group_of
+    _copy_places(conn, buckets, places)
+
+
+def rewrite(conn: Connection, profile_ids: Ints, pairs: Pairs) -> None:
+    """Makes the groups of ``profile_ids`` anew (in order; whole groups, as they were and as they
+    are): ``pairs`` are all scored pairs inside them, or between them."""
+    if not len(profile_ids):
+        return
+    buckets = np.unique(profile_ids >> BUCKET_BITS)
+    taken = binary_copy.read_rows(
+        conn, load(_SQL)["take_places"], _PLACE, buckets=array_of(buckets)
+    )
+    places = np.zeros((len(buckets), _BUCKET), dtype=np.int64)
+    known = np.ascontiguousarray(taken["group_ids"]).view(">i8").reshape(-1, _BUCKET)
+    places[np.searchsorted(buckets, taken["bucket"])] = known
+    mine = np.searchsorted(buckets, profile_ids >> BUCKET_BITS), profile_ids & (_BUCKET - 1)
+    conn.execute(query(_SQL, "drop_groups"), {"groups": array_of(np.unique(places[mine]))})
+    ties = pairs.where(pairs.proposes)
+    ends = (np.searchsorted(profile_ids, end) for end in (ties.left, ties.right))
+    group = _groups(profile_ids, *ends)
+    of = group[np.searchsorted(profile_ids, pairs.left)]
+    inside = (of == group[np.searchsorted(profile_ids, pairs.right)]) & (of != _NONE)
+    _copy_groups(conn, _in_order(profile_ids, group, pairs.where(inside)))
+    places[mine] = group
+    _copy_places(conn, buckets, places)
+
+
+def _groups(profile_id: Ints, left: Ints, right: Ints) -> Ints:
+    """The group of each profile that pairs which tie these positions make."""
+    label = components(len(profile_id), left, right)
+    size = np.bincount(label)
+    first = np.full(len(size), np.iinfo(np.int64).max)
+    np.minimum.at(first, label, profile_id)
+    first[size == 1] = _NONE
+    return pick(first, label)
+
+
+def _in_order(profile_id: Ints, group_of: Ints, pairs: Pairs) -> Grouped:
+    """``pairs``, all inside groups, in the order of their groups."""
+    table = np.zeros(int(profile_id.max(initial=0)) + 1, dtype=np.int64)
+    table[profile_id] = group_of
+    group = pick(table, pairs.left)
+    order = np.argsort(group, kind="stable")
+    packed = np.empty(len(order), dtype=PAIR)
+    for each in fields(pairs):
+        packed[each.name] = pick(getattr(pairs, each.name), order)
+    return Grouped(packed, pick(group, order), profile_id, group_of)
+
+
+def _copy_groups(conn: Connection, found: Grouped) -> None:
+    group = found.group
+    if not len(group):
+        return
+    begins = np.ones(len(group), dtype=bool)
+    begins[1:] = group[1:] != group[:-1]
+    start = begins.nonzero()[0]
+    nth = np.arange(len(group)) - np.repeat(start, np.diff(np.append(start, len(group))))
+    first = (nth % _LARGEST_PART == 0).nonzero()[0]
+    left, right = (found.pairs[end].astype(np.int64) for end in ("left", "right"))
+    is_tie = found.pairs["decision"] > 0
+    binary_copy.write_ragged(
+        conn,
+        _GROUPS,
+        [
+            ("group_id", "i8", group[first]),
+            ("part", "i4", nth[first] // _LARGEST_PART),
+            ("tie_n", "i4", np.add.reduceat(is_tie.astype(np.int64), first)),
+            ("tie_digest", "i8", np.bitwise_xor.reduceat(is_tie * (left * _DIGEST ^ right), first)),
+        ],
+        "pairs",
+        memoryview(found.pairs.tobytes()),
+        PAIR.itemsize * np.append(first, len(group))[1:],
+    )
+
+
+def _copy_places(conn: Connection, buckets: Ints, places: Ints) -> None:
+    rows = places.astype(">i8").view(_PLACE[1][1]).ravel()
+    columns = [("bucket", "i4", buckets), ("group_ids", _PLACE[1][1], rows)]
+    binary_copy.write(conn, _PLACES, columns, len(buckets))
