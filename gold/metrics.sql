@@ -20,67 +20,15 @@ SELECT coalesce((SELECT CAST(marks ->> 'touched_id' AS bigint)
                WHERE touched_id > CAST(:touched_id AS bigint) AND global_customer_id IS NULL) AS everyone,
        coalesce((SELECT customer_n FROM gold.data_quality_metrics ORDER BY run_id DESC LIMIT 1), 0) AS customer_n
 
--- name: put_counts_together
--- The counts of scored pairs since they were counted last as one per decision and band; whether they
--- say all (one row). They do not before all were counted once, and where the pairs at the edge of a
--- band have gone: where they may have, they are looked for, a quarter of the work of counting all.
-DROP TABLE IF EXISTS pg_temp.gold_counted;
-CREATE TEMPORARY TABLE gold_counted ON COMMIT DROP AS
-WITH counted AS (
-    SELECT c.decision, c.band, sum(c.pair_n * s.sign) AS pair_n, sum(c.probability_sum * s.sign) AS probability_sum,
-           sum(c.weight_sum * s.sign) AS weight_sum,
-           min(c.lowest) FILTER (WHERE NOT c.is_gone) AS lowest, max(c.highest) FILTER (WHERE NOT c.is_gone) AS highest
-    FROM staging.scored_pair_counts AS c
-    CROSS JOIN LATERAL (SELECT CASE WHEN c.is_gone THEN -1 ELSE 1 END AS sign) AS s
-    GROUP BY c.decision, c.band
-)
-SELECT n.decision, n.band, false AS is_gone, CAST(n.pair_n AS bigint) AS pair_n, n.probability_sum, n.weight_sum,
-       n.lowest, CAST(e.lowest_n AS bigint) AS lowest_n, n.highest, CAST(e.highest_n AS bigint) AS highest_n
-FROM counted AS n
-CROSS JOIN LATERAL (
-    SELECT sum(CASE WHEN c.is_gone THEN -c.lowest_n ELSE c.lowest_n END) FILTER (WHERE c.lowest = n.lowest) AS lowest_n,
-           sum(CASE WHEN c.is_gone THEN -c.highest_n ELSE c.highest_n END) FILTER (WHERE c.highest = n.highest) AS highest_n
-    FROM staging.scored_pair_counts AS c
-    WHERE c.decision = n.decision AND c.band = n.band) AS e
-WHERE n.pair_n <> 0;
-UPDATE pg_temp.gold_counted AS c
-SET lowest_n = (SELECT count(*) FROM staging.identity_match_candidates AS p
-                WHERE p.decision = c.decision AND p.match_probability = c.lowest)
-WHERE c.lowest_n < 1;
-UPDATE pg_temp.gold_counted AS c
-SET highest_n = (SELECT count(*) FROM staging.identity_match_candidates AS p
-                 WHERE p.decision = c.decision AND p.match_probability = c.highest)
-WHERE c.highest_n < 1;
-SELECT EXISTS (SELECT FROM staging.scored_pair_counts)
-   AND NOT EXISTS (SELECT FROM pg_temp.gold_counted WHERE lowest_n < 1 OR highest_n < 1)
-
--- name: count_pairs
--- The same from the pairs themselves, which are followed from now on. (Into a table of their own,
--- because an INSERT keeps its SELECT on one core.)
-DROP TABLE IF EXISTS pg_temp.gold_counted;
-CREATE TEMPORARY TABLE gold_counted ON COMMIT DROP AS
-SELECT p.decision, staging.probability_band(p.match_probability) AS band, false AS is_gone, count(*) AS pair_n,
-       sum(CAST(p.match_probability AS double precision)) AS probability_sum,
-       sum(CAST(p.match_weight AS double precision)) AS weight_sum,
-       min(p.match_probability) AS lowest,
-       greatest(count(*) FILTER (WHERE p.match_probability = 0), 1) AS lowest_n,
-       max(p.match_probability) AS highest,
-       greatest(count(*) FILTER (WHERE p.match_probability = 1), 1) AS highest_n
-FROM staging.identity_match_candidates AS p
-GROUP BY 1, 2;
-ALTER TABLE staging.identity_match_candidates ENABLE TRIGGER USER
-
 -- name: measure_matches
--- Scored pairs by decision and band of probability; and the counts of them, put together.
-DELETE FROM staging.scored_pair_counts;
-INSERT INTO staging.scored_pair_counts SELECT * FROM pg_temp.gold_counted;
+-- Scored pairs by decision and band of probability.
 DELETE FROM gold.match_confidence_metrics WHERE run_id = :run_id;
 INSERT INTO gold.match_confidence_metrics
     (run_id, decision, band, pair_n, mean_probability, min_probability, max_probability,
      mean_weight, measured_at)
 SELECT :run_id, m.decision, b.label, m.pair_n, m.probability_sum / m.pair_n, m.lowest, m.highest,
        m.weight_sum / m.pair_n, :as_of
-FROM pg_temp.gold_counted AS m
+FROM staging.scored_pair_counts AS m
 JOIN (VALUES (1, '0.00-0.10'), (2, '0.10-0.50'), (3, '0.50-0.80'), (4, '0.80-0.90'),
              (5, '0.90-0.95'), (6, '0.95-0.99'), (7, '0.99-1.00')) AS b (band, label) USING (band)
 

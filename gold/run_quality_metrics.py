@@ -1,13 +1,12 @@
 """Figures per run: match confidence, data quality, overrides (phase 10).
 
-Reads the scored pairs, gold, its events and the overrides; writes
+Reads the counts of scored pairs, gold, its events and the overrides; writes
 ``gold.match_confidence_metrics``, ``gold.data_quality_metrics`` and
 ``gold.steward_override_metrics``, keyed by run, and only when what they are made from has moved
 since the last figures. What single link decisions move does not show in a share of all customers,
 and counting these would cost more than the decision: such figures are made with the next delivery,
 or when enough has come together. How well customers are filled follows the change events from the
-figures before, and how pairs are distributed follows what their table tells of its changes
-(``staging.scored_pair_counts``); counted from gold and pairs themselves, it comes to the same.
+figures before; counted from gold itself, it comes to the same.
 """
 
 from __future__ import annotations
@@ -50,8 +49,6 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     written = 0
     pairs = {mark: now[mark] for mark in _PAIRS}
     if matches != pairs:
-        if not conn.execute(query(_FILE, "put_counts_together")).scalar_one():
-            conn.execute(query(_FILE, "count_pairs"))
         written += conn.execute(query(_FILE, "measure_matches"), moment).rowcount
     reach = {"event_seq": event_seq, "share": FOLLOWED_SHARE}
     told = conn.execute(query(_FILE, "followable"), reach).one()

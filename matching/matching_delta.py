@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from db import binary_copy
 from db.match_groups import VETOED
 from db.queries import load, query
-from matching import engine, group_store, groups, model_store, pair_copy
+from matching import engine, group_store, groups, model_store, pair_copy, pair_counts
 from matching.closure import closure_pairs
 from matching.groups import Groups, Pairs, are_among, distinct, places
 from matching.keys import Ints
@@ -93,6 +93,7 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
         inner = walked.by_id(walked.inner)
         there = Pairs.joined([inner.where(~are_among(inner, opened)), closed])
         group_store.rewrite(conn, walked.ids, there)
+        _count(conn, came=[change.came, closed], went=[went, opened])
         _tell(conn, ctx, change, walked, there, opened, closed)
         conn.execute(query(SQL, "drop_temporary"))
         bar.update()
@@ -233,6 +234,19 @@ def _closing(walked: Groups, threshold: float) -> tuple[Pairs, Pairs]:
     left, right = np.divmod(np.setdiff1d(now, keys[closes]), max(size, 1))
     closed = groups.unscored(left, right)
     return walked.by_id(opened), walked.by_id(closed)
+
+
+def _count(conn: Connection, *, came: Sequence[Pairs], went: Sequence[Pairs]) -> None:
+    counts = pair_counts.read(conn)
+    for pairs in came:
+        counts = counts.plus(_counted(pairs))
+    for pairs in went:
+        counts = counts.minus(_counted(pairs))
+    pair_counts.write(conn, counts)
+
+
+def _counted(pairs: Pairs) -> pair_counts.Counts:
+    return pair_counts.Counts.of(pairs.decision, pairs.probability, pairs.weight)
 
 
 def _tell(

@@ -18,7 +18,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from db.queries import query
-from matching import engine, group_store, matching_delta, model_store, pair_copy
+from matching import engine, group_store, matching_delta, model_store, pair_copy, pair_counts
 from matching.keys import Ints
 from matching.pair_tables import SQL, judge_of, read_both
 from matching.rules import RULES_MODEL
@@ -108,6 +108,7 @@ class _Written:
         self._underway: deque[Future[None]] = deque()
         self._has_right_index = False
         self._parts: list[engine.ScoredPairs] = []
+        self._counts = pair_counts.Counts.none()
         self.rows_n = self.vetoed_n = self.closing_n = 0
         self.decisions = np.zeros(len(engine.DECISIONS), dtype=np.int64)
 
@@ -115,6 +116,9 @@ class _Written:
         """Writes a part behind the one before, and waits for that alone."""
         self._behind(self._write, part)
         self._parts.append(part.briefly())
+        self._counts = self._counts.plus(
+            pair_counts.Counts.of(part.decision, part.probability, part.weight)
+        )
         self.rows_n += len(part.left)
         self.vetoed_n += int(part.vetoed.sum())
         self.closing_n += int((part.rule == engine.CLOSURE_RULE).sum())
@@ -135,6 +139,7 @@ class _Written:
         while self._underway:
             self._underway.popleft().result()
         group_store.write(self._conn, found)
+        pair_counts.write(self._conn, self._counts)
 
     def _behind(self, work: Callable[..., None], *args: engine.ScoredPairs | str) -> None:
         self._underway.append(self._database.submit(work, *args))

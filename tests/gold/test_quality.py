@@ -301,6 +301,11 @@ def test_figures_per_run(world: World) -> None:
     world.override("ann", "city", "York")
     pair(world, "sales:1", "sales:2", 0.6)
     pair(world, "sales:1", "support:1", 0.97, "AUTO_MERGE")
+    world.conn.execute(text(
+        "INSERT INTO staging.scored_pair_counts VALUES "
+        "('FLAG_REVIEW', 3, 1, 0.6, 6, 0.6, 1, 0.6, 1), "
+        "('AUTO_MERGE', 6, 1, 0.97, 9.7, 0.97, 1, 0.97, 1)"
+    ))  # fmt: skip
     world.run()
     world.run()
     assert world.rows(

@@ -66,6 +66,18 @@ def learnt(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Nights:
     return nights
 
 
+COUNTED = """
+SELECT e.decision, e.band, count(*), sum(e.p), sum(e.w), min(e.p),
+       count(*) FILTER (WHERE e.p = e.lowest), max(e.p), count(*) FILTER (WHERE e.p = e.highest)
+FROM (SELECT p.decision, staging.probability_band(p.match_probability) AS band,
+             p.match_probability AS p, p.match_weight AS w,
+             min(p.match_probability) OVER of_band AS lowest,
+             max(p.match_probability) OVER of_band AS highest
+      FROM staging.identity_match_candidates AS p
+      WINDOW of_band AS (PARTITION BY p.decision, staging.probability_band(p.match_probability))
+     ) AS e
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
 _ENDS = "SELECT profile_id_l, profile_id_r FROM staging.identity_match_candidates"
 
 
@@ -80,7 +92,7 @@ def is_as_if_made_anew(nights: Nights) -> None:
 
 
 def holds_groups(nights: Nights) -> None:
-    """The groups that are kept are those of the scored pairs, and nothing else is kept of pairs."""
+    """The groups and counts that are kept are those of the scored pairs."""
     group: dict[int, int] = {}
     ties = nights.rows(f"{_ENDS} WHERE decision <> 'REJECT'")
     for _ in ties:
@@ -94,6 +106,9 @@ def holds_groups(nights: Nights) -> None:
     kept = "SELECT profile_id_l, profile_id_r FROM staging.match_group_pairs ORDER BY 1, 2"
     assert nights.rows(kept) == inside
     assert dict(nights.groups()["profiles"]) == group
+    kept = "SELECT * FROM staging.scored_pair_counts ORDER BY decision, band"
+    counted = [pytest.approx(row) for row in nights.rows(COUNTED)]
+    assert nights.rows(kept) == counted
     for invariant in check.invariants(("matching/invariants.sql",)):
         assert nights.rows(invariant.sql) == [], invariant.title
 
