@@ -473,8 +473,17 @@ SET canonical_full_name = CASE WHEN w.said ? 'full_name' THEN w.said ->> 'full_n
 FROM words AS w
 WHERE w.global_customer_id = g.global_customer_id
 
+-- name: splits
+-- For fill_golden and merge_golden, in braces: customers that were split off since gold last looked,
+-- each with the one they left.
+SELECT DISTINCT ON (e.related_customer_id)
+       e.related_customer_id AS global_customer_id, e.global_customer_id AS origin_id
+FROM identity.identity_events AS e
+WHERE e.event_type = 'SPLIT' AND e.event_id > :identity_event_id
+ORDER BY e.related_customer_id, e.event_id DESC
+
 -- name: scored
--- The golden values with what is told of them: one row per customer, for the next two. The statement
+-- For the same two: the golden values with what is told of them, one row per customer. The statement
 -- says who `confidences` is.
 SELECT g.*, coalesce(c.confidence, 1) AS match_confidence,
        CAST(round(CAST(
@@ -507,13 +516,7 @@ LEFT JOIN confidences AS c USING (global_customer_id)
 
 -- name: fill_golden
 -- Fill gold.dim_customers in a first load, and stage that all are new.
-WITH splits AS (
-    SELECT DISTINCT ON (e.related_customer_id)
-           e.related_customer_id AS global_customer_id, e.global_customer_id AS origin_id
-    FROM identity.identity_events AS e
-    WHERE e.event_type = 'SPLIT' AND e.event_id > :identity_event_id
-    ORDER BY e.related_customer_id, e.event_id DESC
-), confidences AS NOT MATERIALIZED (
+WITH splits AS ({splits}), confidences AS NOT MATERIALIZED (
     SELECT k.global_customer_id, k.confidence FROM identity.customer_clusters AS k
 ), scored AS ({scored}), added AS (
     INSERT INTO gold.dim_customers
@@ -538,13 +541,7 @@ ORDER BY a.global_customer_id
 -- Bring gold.dim_customers to the golden values and stage what changed: one row of
 -- gold.customer_changes per customer whose meaning changed. Counters are brought up to date silently.
 -- Rows are found as in gold/members.sql, in the order of their keys.
-WITH splits AS (
-    SELECT DISTINCT ON (e.related_customer_id)
-           e.related_customer_id AS global_customer_id, e.global_customer_id AS origin_id
-    FROM identity.identity_events AS e
-    WHERE e.event_type = 'SPLIT' AND e.event_id > :identity_event_id
-    ORDER BY e.related_customer_id, e.event_id DESC
-), confidences AS MATERIALIZED (
+WITH splits AS ({splits}), confidences AS MATERIALIZED (
     SELECT k.global_customer_id, k.confidence
     FROM identity.customer_clusters AS k
     WHERE k.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_golden))
@@ -593,9 +590,11 @@ WITH splits AS (
             s.canonical_customer_number, s.canonical_organisation, s.extra, s.source_systems,
             s.primary_source, s.record_count, s.data_quality_score, s.match_confidence,
             s.last_seen_at, :as_of, :as_of, :run_id)
+    -- counters alone leave updated_at as it was: there is nothing to tell apart
     RETURNING d.global_customer_id, merge_action() = 'INSERT' AS is_new,
-              CASE merge_action() WHEN 'UPDATE' THEN gold.changed_columns(old, new) END AS changed_columns,
-              CASE merge_action() WHEN 'UPDATE' THEN old END AS before
+              CASE WHEN merge_action() = 'UPDATE' AND new.updated_at = :as_of
+                   THEN gold.changed_columns(old, new) END AS changed_columns,
+              CASE WHEN merge_action() = 'UPDATE' AND new.updated_at = :as_of THEN old END AS before
 )
 INSERT INTO gold.customer_changes
     (run_id, occurred_at, change_type, global_customer_id, related_customer_id, changed_columns, old_row)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from db.queries import query
+from db.queries import load, query
 from gold import state, survivorship
 from mdm.config import Config
 
@@ -29,10 +29,10 @@ def read(conn: Connection, config: Config, *, everyone: bool = False) -> list[st
     have stays for the review queue (``gold_linked``).
     """
     sources = sources_in_order(conn, config)
-    if everyone:
-        conn.execute(query(_FILE, "create_member"), {"sources": sources})
-    else:
-        conn.execute(query(_FILE, "create_member_by_index"), {"sources": sources})
+    links = "identity.customer_identity_map" if everyone else "gold.work_record"
+    member = load(_FILE)["create_member"].replace("{links}", links)
+    conn.execute(text(member), {"sources": sources})
+    if not everyone:
         conn.execute(query(_FILE, "keep_profiles"))
     conn.execute(query(_FILE, "create_winner"), survivorship.rule_params(config))
     return sources

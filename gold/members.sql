@@ -23,7 +23,9 @@ SELECT source FROM gold.source_volumes ORDER BY source COLLATE "C"
 -- One row per live record of the customers in work_touched with more than one: what it may
 -- contribute, the rank of its source, the set of its source alone as bits, and its place among the
 -- records of its customer by recency: the most recent first, then the source of higher priority, then
--- record id. One sort serves all customers and lays the records of each together.
+-- record id. One sort serves all customers and lays the records of each together. In the braces goes
+-- the table that links records to customers: the identity map where all are touched; else work_record,
+-- which holds the links of a few and whose records two cores look up.
 CREATE UNLOGGED TABLE gold.work_member AS
 WITH ranks AS (
     SELECT given.source, given.rank,
@@ -31,31 +33,11 @@ WITH ranks AS (
                    CAST(given.rank AS integer) - 1, 1) AS source_mask
     FROM unnest(CAST(:sources AS text[])) WITH ORDINALITY AS given (source, rank)
 )
-SELECT v.*, r.rank, r.source_mask,
-       row_number() OVER (PARTITION BY v.global_customer_id
+SELECT l.global_customer_id, v.*, r.rank, r.source_mask,
+       row_number() OVER (PARTITION BY l.global_customer_id
                           ORDER BY v.event_at DESC, r.rank, v.source_record_id COLLATE "C") AS recency
 FROM gold.work_touched AS t
-JOIN gold.survivorship_values AS v USING (global_customer_id)
-JOIN ranks AS r ON r.source = v.source
-WHERE t.record_n > 1;
-CREATE INDEX ON gold.work_member (global_customer_id);
-ANALYZE gold.work_member (global_customer_id, recency)
-
--- name: create_member_by_index
--- The same where a few of all customers are touched, whose records are in work_record. These are looked
--- up on two cores, each of which sorts what it found.
-CREATE UNLOGGED TABLE gold.work_member AS
-WITH ranks AS (
-    SELECT given.source, given.rank,
-           set_bit(CAST(repeat('0', cardinality(CAST(:sources AS text[]))) AS varbit),
-                   CAST(given.rank AS integer) - 1, 1) AS source_mask
-    FROM unnest(CAST(:sources AS text[])) WITH ORDINALITY AS given (source, rank)
-)
-SELECT o.global_customer_id, v.*, r.rank, r.source_mask,
-       row_number() OVER (PARTITION BY o.global_customer_id
-                          ORDER BY v.event_at DESC, r.rank, v.source_record_id COLLATE "C") AS recency
-FROM gold.work_touched AS t
-JOIN gold.work_record AS o USING (global_customer_id)
+JOIN {links} AS l USING (global_customer_id)
 JOIN gold.contributed_values AS v USING (record_id)
 JOIN ranks AS r ON r.source = v.source
 WHERE t.record_n > 1;

@@ -114,7 +114,7 @@ def _rebuild(
             ("fill_golden", "fill_lineage") if is_empty else ("merge_golden", "merge_lineage")
         )
         conn.execute(
-            _with_score(bring),
+            _in_full(bring),
             {
                 **moment,
                 "identity_event_id": before["identity_event_id"] if before else 0,
@@ -135,10 +135,13 @@ def _rebuild(
 
 
 @functools.cache
-def _with_score(name: str) -> TextClause:
-    """The query ``name``, with the one that tells how good golden values are in its place."""
+def _in_full(name: str) -> TextClause:
+    """The query ``name``, with those that it shares with its like in their places."""
     queries = load(_FILE)
-    return text(queries[name].replace("{scored}", f"\n{queries['scored']}\n"))
+    statement = queries[name]
+    for part in ("splits", "scored"):
+        statement = statement.replace(f"{{{part}}}", f"\n{queries[part]}\n")
+    return text(statement)
 
 
 def _register(conn: Connection, ctx: RunContext) -> int:
