@@ -154,19 +154,22 @@ SELECT :run_id, global_customer_id FROM gold.work_touched WHERE NOT :everyone
 UNION ALL
 SELECT :run_id, NULL WHERE :everyone
 
--- name: all_are_consumed
--- Whether there are changes, and both history and events have them all.
-SELECT coalesce((SELECT max(change_id) FROM gold.customer_changes)
+-- name: many_are_consumed
+-- Whether the changes take more room than `many` bytes, and both history and events have them all.
+SELECT pg_relation_size('gold.customer_changes') > :many
+   AND coalesce((SELECT max(change_id) FROM gold.customer_changes)
                 <= (SELECT min(CAST(marks ->> 'change_id' AS bigint))
                     FROM gold.layer_state WHERE layer IN ('history', 'events')
                     HAVING count(*) = 2), false)
 
 -- name: clear_changes
--- What all have consumed goes at once: rows that are deleted would be in the way of those that come.
+-- What all have consumed goes at once where it is much, as after a first load: to delete 400,000 rows
+-- takes .3 s, and they would be in the way of those that come. This keeps readers of the table waiting
+-- until the run commits, and itself waits for a dump that is under way; so a night's few are deleted.
 TRUNCATE gold.customer_changes
 
 -- name: drop_consumed
--- Changes that both history and events have, where there are others, too.
+-- Changes that both history and events have.
 DELETE FROM gold.customer_changes
 WHERE change_id <= (SELECT min(CAST(marks ->> 'change_id' AS bigint))
                     FROM gold.layer_state WHERE layer IN ('history', 'events')

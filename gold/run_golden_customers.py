@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, TextClause, text
@@ -24,6 +24,8 @@ from mdm.phases import PhaseReport, RunContext
 
 _FILE, _MEMBERS = "gold/golden.sql", "gold/members.sql"
 _TARGETS = ("gold.dim_customers", "gold.customer_lineage", "gold.customer_changes")
+#: Consumed changes that take more room than this are emptied at once, fewer are deleted.
+MANY_CHANGES_BYTES: Final = 8 * 1024 * 1024
 #: Further attributes by their declared type; all others are free text to an override.
 _KINDS = {"date": "date", "number": "number"}
 
@@ -46,8 +48,9 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     detail: dict[str, Any] = {"full": everyone, "touched": touched}
     changed = 0
     if touched:
-        all_consumed = conn.execute(query(_FILE, "all_are_consumed")).scalar_one()
-        conn.execute(query(_FILE, "clear_changes" if all_consumed else "drop_consumed"))
+        many = {"many": MANY_CHANGES_BYTES}
+        many_consumed = conn.execute(query(_FILE, "many_are_consumed"), many).scalar_one()
+        conn.execute(query(_FILE, "clear_changes" if many_consumed else "drop_consumed"))
         conn.execute(query(_FILE, "forget_touches"))
         detail |= _rebuild(conn, ctx, everyone=everyone, before=before)
         conn.execute(query(_FILE, "log_touched"), {"run_id": ctx.run_id, "everyone": everyone})

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
+from gold import run_golden_customers
+
 from .conftest import World
 
 HISTORY = (
@@ -47,6 +51,30 @@ def test_a_customer_appears_is_corrected_and_moves(world: World) -> None:
         ),
     ]
     assert world.rows("SELECT created_at, updated_at FROM gold.dim_customers") == [(1, 3)]
+
+
+@pytest.mark.parametrize("many_bytes", [-1, 1 << 30])
+def test_changes_stay_until_history_and_events_have_them(
+    world: World, monkeypatch: pytest.MonkeyPatch, many_bytes: int
+) -> None:
+    monkeypatch.setattr(run_golden_customers, "MANY_CHANGES_BYTES", many_bytes)
+    world.put("sales:1", "ann", full_name="Ann Lee")
+    world.run()
+    world.put("sales:1", full_name="Anne Lee")
+    run_golden_customers.run(world.conn, world.context())
+    world.put("sales:1", full_name="Annie Lee")
+    run_golden_customers.run(world.conn, world.context())
+    changes = "SELECT change_type, old_row ->> 'canonical_full_name' FROM gold.customer_changes"
+    assert world.rows(changes) == [("UPDATE", "Ann Lee"), ("UPDATE", "Anne Lee")]
+    world.put("sales:2", "bob", full_name="Bob Ray")
+    world.run()
+    world.put("sales:2", full_name="Rob Ray")
+    world.run()
+    assert world.rows(changes) == [("UPDATE", "Bob Ray")]
+    names = "SELECT canonical_full_name FROM gold.dim_customers_history ORDER BY change_id"
+    assert [name for (name,) in world.rows(names)] == [
+        "Ann Lee", "Anne Lee", "Annie Lee", "Bob Ray", "Rob Ray",
+    ]  # fmt: skip
 
 
 def test_a_confidence_that_changes_alone_reaches_gold(world: World) -> None:
