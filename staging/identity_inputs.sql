@@ -37,34 +37,30 @@ substring(sha256(convert_to(CAST(ROW(
 
 -- name: find_changed_records
 -- Temporary: one row per record that changed after a number: its input, the fingerprint of its profile
--- (null for a tombstone) and the profile that has it already, if one does.
+-- (null for a tombstone) and the profile that has it already, if one does. The fingerprints are made
+-- once, and sought in the order of their index.
 DROP TABLE IF EXISTS pg_temp.changed_records;
 CREATE TEMPORARY TABLE changed_records ON COMMIT DROP AS
+WITH changed AS MATERIALIZED (
+    SELECT record_id, source, source_record_id, event_at, change_seq,
+           CASE WHEN NOT is_deleted THEN CAST(encode({fingerprint}, 'hex') AS uuid) END
+               AS fingerprint
+    FROM staging.evidence_records
+    WHERE change_seq > %s
+    ORDER BY fingerprint
+)
 SELECT changed.*, known.profile_id
-FROM (SELECT record_id, source, source_record_id, event_at, change_seq,
-             CASE WHEN NOT is_deleted THEN CAST(encode({fingerprint}, 'hex') AS uuid) END
-                 AS fingerprint
-      FROM staging.evidence_records
-      WHERE change_seq > %s) AS changed
+FROM changed
 LEFT JOIN staging.profiles AS known USING (fingerprint)
-
--- name: find_touched_profiles
--- Temporary: the profiles that changed records had until now, and those of before that they have now.
-ANALYZE pg_temp.changed_records (record_id, fingerprint, profile_id);
-DROP TABLE IF EXISTS pg_temp.touched_profiles;
-CREATE TEMPORARY TABLE touched_profiles ON COMMIT DROP AS
-SELECT inputs.profile_id
-FROM staging.identity_inputs AS inputs
-JOIN pg_temp.changed_records USING (record_id)
-UNION
-SELECT profile_id FROM pg_temp.changed_records WHERE profile_id IS NOT NULL
 
 -- name: find_made_profiles
 -- Temporary: the fingerprints that no profile has, each with an id, one of its records and how many it
 -- has; to be filled from what counts of the record (is_curtailed).
+ANALYZE pg_temp.changed_records (record_id, fingerprint, profile_id);
 DROP TABLE IF EXISTS pg_temp.made_profiles;
 CREATE TEMPORARY TABLE made_profiles ON COMMIT DROP AS
-SELECT nextval(pg_get_serial_sequence('staging.profiles', 'profile_id')) AS profile_id,
+SELECT nextval((SELECT CAST(pg_get_serial_sequence('staging.profiles', 'profile_id') AS regclass)))
+           AS profile_id,
        found.fingerprint, found.record_n, CAST(:change_seq AS bigint) AS change_seq,
        found.record_id, true AS is_curtailed
 FROM (
@@ -145,25 +141,41 @@ FROM pg_temp.record_profiles AS found
 JOIN staging.records AS records USING (record_id)
 
 -- name: merge_inputs
--- Each changed record's input shows its present profile; that of a tombstone goes.
-MERGE INTO staging.identity_inputs AS inputs
-USING (
-    SELECT changed.record_id, changed.source, changed.source_record_id,
-           coalesce(changed.profile_id, made.profile_id) AS profile_id,
-           changed.event_at, changed.change_seq
-    FROM pg_temp.changed_records AS changed
-    LEFT JOIN pg_temp.made_profiles AS made USING (fingerprint)
-) AS present
-ON inputs.record_id = present.record_id
-WHEN MATCHED AND present.profile_id IS NULL THEN DELETE
-WHEN MATCHED AND (inputs.profile_id, inputs.event_at, inputs.change_seq)
-                 IS DISTINCT FROM (present.profile_id, present.event_at, present.change_seq)
-    THEN UPDATE SET profile_id = present.profile_id, event_at = present.event_at,
-                    change_seq = present.change_seq
-WHEN NOT MATCHED AND present.profile_id IS NOT NULL
-    THEN INSERT (record_id, source, source_record_id, profile_id, event_at, change_seq)
-    VALUES (present.record_id, present.source, present.source_record_id, present.profile_id,
-            present.event_at, present.change_seq)
+-- Each changed record's input shows its present profile; that of a tombstone goes. Temporary: how many
+-- records profiles of before gained or lost by it; those just made know how many they have.
+DROP TABLE IF EXISTS pg_temp.touched_profiles;
+CREATE TEMPORARY TABLE touched_profiles (profile_id bigint NOT NULL, gained_n bigint NOT NULL)
+    ON COMMIT DROP;
+WITH merged AS (
+    MERGE INTO staging.identity_inputs AS inputs
+    USING (
+        SELECT changed.record_id, changed.source, changed.source_record_id,
+               coalesce(changed.profile_id, made.profile_id) AS profile_id,
+               changed.profile_id AS known_profile_id, changed.event_at, changed.change_seq
+        FROM pg_temp.changed_records AS changed
+        LEFT JOIN pg_temp.made_profiles AS made USING (fingerprint)
+        ORDER BY changed.record_id
+    ) AS present
+    ON inputs.record_id = present.record_id
+    WHEN MATCHED AND present.profile_id IS NULL THEN DELETE
+    WHEN MATCHED AND (inputs.profile_id, inputs.event_at, inputs.change_seq)
+                     IS DISTINCT FROM (present.profile_id, present.event_at, present.change_seq)
+        THEN UPDATE SET profile_id = present.profile_id, event_at = present.event_at,
+                        change_seq = present.change_seq
+    WHEN NOT MATCHED AND present.profile_id IS NOT NULL
+        THEN INSERT (record_id, source, source_record_id, profile_id, event_at, change_seq)
+        VALUES (present.record_id, present.source, present.source_record_id, present.profile_id,
+                present.event_at, present.change_seq)
+    RETURNING old.profile_id AS was, present.known_profile_id AS became
+)
+INSERT INTO pg_temp.touched_profiles (profile_id, gained_n)
+SELECT moved.profile_id, sum(moved.n)
+FROM merged
+CROSS JOIN LATERAL (VALUES (merged.was, -1), (merged.became, 1)) AS moved (profile_id, n)
+WHERE moved.profile_id IS NOT NULL
+GROUP BY moved.profile_id
+HAVING sum(moved.n) <> 0;
+ANALYZE pg_temp.touched_profiles
 
 -- name: drop_inputs_of_nobody
 -- With --full: inputs whose record is gone or a tombstone, however that came about.
@@ -171,34 +183,29 @@ DELETE FROM staging.identity_inputs AS inputs
 WHERE NOT EXISTS (SELECT FROM staging.live_records AS records
                   WHERE records.record_id = inputs.record_id)
 
--- name: touch_all_profiles
--- With --full: every profile is looked at.
-INSERT INTO pg_temp.touched_profiles (profile_id) SELECT profile_id FROM staging.profiles
+-- name: count_all_profiles
+-- With --full: what every profile has gained or lost is counted anew, however that came about.
+TRUNCATE pg_temp.touched_profiles;
+INSERT INTO pg_temp.touched_profiles (profile_id, gained_n)
+SELECT profiles.profile_id, count(inputs.record_id) - profiles.record_n
+FROM staging.profiles AS profiles
+LEFT JOIN staging.identity_inputs AS inputs USING (profile_id)
+GROUP BY profiles.profile_id
+HAVING count(inputs.record_id) <> profiles.record_n OR count(inputs.record_id) = 0
 
 -- name: recount_profiles
--- How many records each touched profile has; those just made know it.
-ANALYZE pg_temp.touched_profiles;
-UPDATE staging.profiles AS profiles
-SET record_n = counted.record_n
-FROM (
-    SELECT touched.profile_id, count(inputs.record_id) AS record_n
-    FROM (SELECT DISTINCT profile_id FROM pg_temp.touched_profiles) AS touched
-    LEFT JOIN staging.identity_inputs AS inputs USING (profile_id)
-    GROUP BY touched.profile_id
-) AS counted
-WHERE profiles.profile_id = counted.profile_id AND profiles.record_n <> counted.record_n
-
--- name: retire_profiles
--- Profiles that no record has any more go, on record for the phases behind. A content that comes
--- back later is a new profile.
-WITH retired AS (
-    DELETE FROM staging.profiles AS profiles
-    USING (SELECT DISTINCT profile_id FROM pg_temp.touched_profiles) AS touched
-    WHERE profiles.profile_id = touched.profile_id AND profiles.record_n = 0
-    RETURNING profiles.profile_id
+-- How many records each touched profile has. One that no record has any more goes, on record for the
+-- phases behind; a content that comes back later is a new profile.
+WITH recounted AS (
+    MERGE INTO staging.profiles AS profiles
+    USING (SELECT profile_id, gained_n FROM pg_temp.touched_profiles ORDER BY profile_id) AS touched
+    ON profiles.profile_id = touched.profile_id
+    WHEN MATCHED AND profiles.record_n + touched.gained_n = 0 THEN DELETE
+    WHEN MATCHED THEN UPDATE SET record_n = profiles.record_n + touched.gained_n
+    RETURNING merge_action() AS action, touched.profile_id
 )
 INSERT INTO staging.retired_profiles (profile_id, change_seq)
-SELECT profile_id, :change_seq FROM retired
+SELECT recounted.profile_id, :change_seq FROM recounted WHERE recounted.action = 'DELETE'
 
 -- name: mark_consumed
 -- Identity inputs have consumed the change feed up to :consumed.

@@ -73,7 +73,6 @@ def _follow(
     changed = bulk.execute(
         conn, load(SQL)["find_changed_records"], (since,), fingerprint=fingerprint
     )
-    _do(conn, "find_touched_profiles")
     _do(conn, "find_made_profiles", change_seq=number)
     added = bulk.execute(conn, load(SQL)["add_profiles"], (True,), records=_EVIDENCE)
     bar.update()
@@ -81,9 +80,8 @@ def _follow(
     bar.update()
     if consumed is None:
         _do(conn, "drop_inputs_of_nobody")
-        _do(conn, "touch_all_profiles")
-    _do(conn, "recount_profiles")
-    retired = _do(conn, "retire_profiles", change_seq=number).rowcount
+        _do(conn, "count_all_profiles")
+    retired = _do(conn, "recount_profiles", change_seq=number).rowcount
     bar.update()
     return changed, present, detail | {"profiles_added": added, "profiles_retired": retired}
 
