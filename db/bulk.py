@@ -16,6 +16,9 @@ def identifier(*parts: str) -> sql.Composable:
 
 def cursor(conn: Connection) -> Any:
     """A psycopg2 cursor in the transaction of ``conn``: same session, same visibility."""
+    if not conn.in_transaction():
+        # what passes by SQLAlchemy begins none there, and its commit and rollback would do nothing
+        conn.begin()
     return conn.connection.cursor()
 
 

@@ -24,7 +24,10 @@ class QueryFailed(MdmError):
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header instead of a table.")
 @pass_app
 def sql_command(app: App, statement: str, as_csv: bool) -> None:
-    """Run one query on the warehouse and show its rows."""
+    """Run one query on the warehouse and show its rows.
+
+    A statement that gives none, such as INSERT, is carried out and told in psql's words.
+    """
     statement = statement.strip().rstrip(";")
     if not statement:
         raise UsageError("the query is empty")
@@ -38,6 +41,8 @@ def sql_command(app: App, statement: str, as_csv: bool) -> None:
                 if cursor.description is not None:
                     names = [column.name for column in cursor.description]
                     click.echo(_table(names, cursor.fetchall()))
+                else:
+                    click.echo(cursor.statusmessage)
             conn.commit()
         except Exception as error:
             told = error.orig if isinstance(error, DBAPIError) else error
@@ -52,6 +57,8 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, list):
         return "{" + ",".join(map(_cell, value)) + "}"
+    if isinstance(value, memoryview):
+        return f"\\x{value.hex()}"
     return orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
 
 

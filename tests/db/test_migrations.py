@@ -25,6 +25,41 @@ def test_an_edited_file_is_refused(engine: Engine) -> None:
         migrations.apply(engine)
 
 
+def test_a_migration_that_is_cut_off_leaves_nothing(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the server works is heard when it is done: then it counts as not done."""
+
+    half = [
+        migrations.Migration(f"{name}.sql", f"CREATE TABLE ops.{name} ()", "x")
+        for name in ("first", "second")
+    ]
+    cursor, calls = migrations.bulk.cursor, []
+
+    class Interrupted:
+        def __init__(self, conn: Connection) -> None:
+            self.cur = cursor(conn)
+
+        def __enter__(self) -> Interrupted:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.cur.close()
+
+        def execute(self, sql: str) -> None:
+            self.cur.execute(sql)
+            calls.append(sql)
+            if len(calls) == len(half):
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(migrations, "migrations", lambda: half)
+    monkeypatch.setattr(migrations.bulk, "cursor", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        migrations.apply(engine)
+    monkeypatch.setattr(migrations.bulk, "cursor", cursor)
+    assert migrations.apply(engine) == ["second.sql"]
+
+
 def test_every_table_view_and_function_says_what_it_is(conn: Connection) -> None:
     silent = conn.execute(
         text(
