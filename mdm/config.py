@@ -8,18 +8,20 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from mdm.attributes import ATTRIBUTES
-from mdm.config_errors import explain
+from mdm.config_errors import explain, no_such
 from mdm.contracts import Contract
 from mdm.errors import ConfigError
 from mdm.section import Section, Share
 
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,47}")
+_TEMPLATE_PART = re.compile(r"\{([^{}]*)\}")
 _PARTITION_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 #: Tables of schema raw that are not a source's.
@@ -36,6 +38,24 @@ _TAKEN = (
 FieldSpec = str | tuple[str, ...]
 
 
+def _is_written_well(written: object) -> object:
+    """A field, a template or a list of these, as it is. Raises ValueError with what is wrong."""
+    if isinstance(written, list) and written:
+        for one in written:
+            _is_written_well(one)
+        return written
+    if not isinstance(written, str):
+        raise ValueError(  # pydantic tells of ValueErrors
+            f'a field in quotes, or a list: ["email", "contact.email"]; found {written!r}'
+        )
+    paths = _TEMPLATE_PART.findall(written)
+    if set("{}") & set(_TEMPLATE_PART.sub("", written)):
+        raise ValueError(f"a brace without its other half; found {written!r}")
+    if not all(part.strip() for path in paths or [written] for part in path.split(".")):
+        raise ValueError(f"a field without a name; found {written!r}")
+    return written
+
+
 class Source(Section):
     """One system that sends customers: where its rows go and what its fields mean."""
 
@@ -46,7 +66,7 @@ class Source(Section):
     date_order: Literal["DMY", "MDY", "YMD"] | None = None
     priority: int = 100
     producer: Literal["sales", "support", "marketing"] | None = None
-    fields: dict[str, FieldSpec] = Field(min_length=1)
+    fields: dict[str, Annotated[FieldSpec, BeforeValidator(_is_written_well)]] = Field(min_length=1)
     contract: Contract | None = None
 
     @field_validator("table")
@@ -55,9 +75,25 @@ class Source(Section):
         if not _IDENTIFIER.fullmatch(table) or table in _TAKEN:
             raise ValueError(
                 "a table name has lower-case letters, digits and _, starts with a letter, "
-                f"is at most 48 long and is none of {', '.join(_TAKEN)}"
+                f"is at most 48 long and is none of {', '.join(_TAKEN)}; found {table!r}"
             )
         return table
+
+    @field_validator("record_id", "event_time")
+    @classmethod
+    def _is_one_field(cls, written: str | None) -> str | None:
+        if written is not None and "{" in written:
+            raise ValueError(f"one field or dotted path, not a template; found {written!r}")
+        return written
+
+    @field_validator("phone_region")
+    @classmethod
+    def _region_is_known(cls, region: str | None) -> str | None:
+        from phonenumbers import SUPPORTED_REGIONS  # not needed by commands without a region
+
+        if region is not None and region not in SUPPORTED_REGIONS:
+            raise ValueError(f"no such phone region, an ISO 3166 code such as GB; found {region!r}")
+        return region
 
 
 AttributeType = Literal["name", "text", "category", "date", "number", "identifier"]
@@ -231,47 +267,43 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
+        if faults := list(self._faults()):
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        """Where one section does not fit another."""
         tables: dict[str, str] = {}
         for name, source in self.sources.items():
             if not _PARTITION_SAFE.fullmatch(name):
-                raise ValueError(
-                    f"sources.{name}: a source name has letters, digits, '_', '.' and '-' only"
-                )
+                yield f"sources.{name}: a source name has letters, digits, '_', '.' and '-' only"
             if source.table in tables:
-                raise ValueError(
+                yield (
                     f"sources.{name}.table: {source.table!r} is already the table of "
                     f"source {tables[source.table]!r}; each source has its own"
                 )
             tables[source.table] = name
-            self._check_attributes(f"sources.{name}.fields", source.fields)
+            yield from self._unknown(f"sources.{name}.fields", source.fields)
         for name in self.attributes:
             if name in ATTRIBUTES:
-                raise ValueError(
-                    f"attributes.{name}: this attribute is built in; remove the section"
-                )
-            if not _IDENTIFIER.fullmatch(name):
-                raise ValueError(f"attributes.{name}: use lower-case letters, digits and '_'")
-        self._check_attributes("survivorship.rules", self.survivorship.rules)
-        self._check_attributes("staging.placeholders", self.staging.placeholders.by_attribute)
-        self._check_attributes("quality.expected", self.quality.expected)
+                yield f"attributes.{name}: this attribute is built in; remove the section"
+            elif not _IDENTIFIER.fullmatch(name):
+                yield f"attributes.{name}: use lower-case letters, digits and '_'"
+        yield from self._unknown("survivorship.rules", self.survivorship.rules)
+        yield from self._unknown("staging.placeholders", self.staging.placeholders.by_attribute)
+        yield from self._unknown("quality.expected", self.quality.expected)
         for key in ("always_match", "never_match"):
             for rule in getattr(self.matching, key):
-                self._check_attributes(f"matching.{key}", rule)
+                yield from self._unknown(f"matching.{key}", rule)
         for name in self.survivorship.source_priority:
             if name not in self.sources:
-                raise ValueError(
-                    f"survivorship.source_priority: {name!r} is not a source; "
-                    f"allowed: {', '.join(self.sources)}"
-                )
-        return self
+                yield f"survivorship.source_priority: {no_such('source', name, self.sources)}"
 
-    def _check_attributes(self, where: str, names: Any) -> None:
+    def _unknown(self, where: str, names: Iterable[str]) -> Iterator[str]:
         for name in names:
             if name not in self.known_attributes:
-                raise ValueError(
-                    f"{where}.{name}: no such attribute; "
-                    f"allowed: {', '.join(self.known_attributes)}"
-                )
+                told = no_such("attribute", name, self.known_attributes)
+                yield f"{where}.{name}: {told}; a further one is named by [attributes.NAME]"
 
 
 def load(path: Path) -> Config:
@@ -280,13 +312,15 @@ def load(path: Path) -> Config:
     Raises ConfigError that names file, key, what was found and what is allowed, all faults at once.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path}: no such configuration file. Name one with --config FILE or MDM_CONFIG."
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8; save it in that encoding") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     try:

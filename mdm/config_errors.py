@@ -4,9 +4,27 @@ from __future__ import annotations
 
 import difflib
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
+
+#: What pydantic says in words of Python, said in words of TOML.
+_SAID = {
+    "string_type": 'a text in quotes is asked for: "…"',
+    "tuple_type": 'a list is asked for: ["…", "…"]',
+    "dict_type": "a table is asked for: [section]",
+    "model_type": "a table is asked for: [section]",
+    "too_short": "at least one is needed",
+}
+
+
+def no_such(kind: str, name: str, allowed: Iterable[str]) -> str:
+    """That there is no ``name``, what may have been meant, and what there is."""
+    known = list(allowed)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"no such {kind}; found {name!r}; {hint}allowed: {', '.join(known)}"
 
 
 def explain(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
@@ -24,10 +42,11 @@ def explain(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
         elif kind == "missing":
             lines.append(f"{path}: {key}: missing; it is required")
         elif kind == "value_error":
-            message = str(fault["ctx"]["error"])
-            lines.append(f"{path}: {key}: {message}" if key else f"{path}: {message}")
+            for message in str(fault["ctx"]["error"]).splitlines():
+                lines.append(f"{path}: {key}: {message}" if key else f"{path}: {message}")
         else:
-            lines.append(f"{path}: {key}: {fault['msg']}; found {fault['input']!r}")
+            said = _SAID.get(kind, fault["msg"])
+            lines.append(f"{path}: {key}: {said}; found {fault['input']!r}")
     return "\n".join(dict.fromkeys(lines))
 
 

@@ -59,7 +59,12 @@ def test_templates_and_lists_of_fields_and_further_attributes(tmp_path: Path) ->
         ),
         (
             MINIMAL.replace("full_name", "fullname"),
-            ["sources.crm.fields.fullname", "no such attribute", "full_name, given_name"],
+            [
+                "sources.crm.fields.fullname",
+                "no such attribute",
+                "did you mean 'full_name'",
+                "full_name, given_name",
+            ],
         ),
         (MINIMAL + '[attributes.email]\ntype = "text"\n', ["attributes.email", "built in"]),
         (
@@ -94,6 +99,25 @@ def test_templates_and_lists_of_fields_and_further_attributes(tmp_path: Path) ->
             MINIMAL.replace('= "id"', '= "id"\nphone_region = "Britain"'),
             ["phone_region", "Britain"],
         ),
+        (
+            MINIMAL.replace('= "id"', '= "id"\nphone_region = "UK"'),
+            ["sources.crm.phone_region", "'UK'", "such as GB"],
+        ),
+        (MINIMAL.replace('= "id"', '= "{a}-{b}"'), ["sources.crm.record_id", "not a template"]),
+        *(
+            (MINIMAL + f"email = {written}\n", ["sources.crm.fields.email: ", told])
+            for written, told in [
+                ("7", "found 7"),
+                ("[]", "found []"),
+                ('["a", 5]', "found 5"),
+                ('""', "without a name"),
+                ('"a..b"', "'a..b'"),
+                ('["a", "{}"]', "without a name"),
+                ('"{a} {b"', "'{a} {b'"),
+            ]
+        ),
+        (MINIMAL + '[staging.placeholders]\nany = "n/a"\n', ["placeholders.any: a list is asked"]),
+        ('sources = "crm"\n', ["sources: a table is asked for"]),
     ],
 )
 def test_a_fault_is_told_with_file_and_key(tmp_path: Path, text: str, told: list[str]) -> None:
@@ -112,6 +136,29 @@ def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path, text))
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_all_names_that_are_none_are_told_at_once(tmp_path: Path) -> None:
+    text = MINIMAL + 'emial = "e"\nfonne = "f"\n[survivorship]\nsource_priority = ["crn"]\n'
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text))
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[1] for line in lines] == [
+        "sources.crm.fields.emial",
+        "sources.crm.fields.fonne",
+        "survivorship.source_priority",
+    ]
+    assert "did you mean 'email'?" in lines[0]
+    assert "did you mean 'crm'?" in lines[2]
+
+
+def test_the_mark_that_windows_editors_put_first_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "mdm.toml"
+    path.write_text(MINIMAL, encoding="utf-8-sig")
+    assert "crm" in load(path).sources
+    path.write_text(MINIMAL, encoding="utf-16")
+    with pytest.raises(ConfigError, match=r"mdm\.toml: not UTF-8"):
+        load(path)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
