@@ -38,6 +38,7 @@ _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 @click.option("--table", help="The table of a DuckDB or SQLite file.")
 @click.option("--query", help="What to read of a DuckDB or SQLite file.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="Where the ending misleads.")
+@click.option("--encoding", help="Of CSV that does not show it: cp1250, …")
 @click.option(
     "--rows",
     type=click.IntRange(min=1),
@@ -56,6 +57,7 @@ def init_command(
     table: str | None,
     query: str | None,
     kind: str | None,
+    encoding: str | None,
     rows: int,
 ) -> None:
     """Look at extracts and suggest their sections of mdm.toml.
@@ -69,7 +71,9 @@ def init_command(
         raise UsageError("--source names one source; give its files one by one")
     if source is not None and not _SOURCE.fullmatch(source):
         raise UsageError(f"--source {source!r}: use letters, digits, '_' and '-'")
-    options = Options(format=kind, json_path=json_path, sheet=sheet, table=table, query=query)
+    options = Options(
+        format=kind, encoding=encoding, json_path=json_path, sheet=sheet, table=table, query=query
+    )
     before, tables, sources = _existing(app.config_path) if write else ("", set(), set())
     texts = []
     for path in paths:

@@ -28,6 +28,7 @@ from mdm.warehouse import Warehouse
 @click.option("--sheet", help="The sheet of a workbook; the first one where not given.")
 @click.option("--table", help="The table of a DuckDB or SQLite file.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="Where the ending misleads.")
+@click.option("--encoding", help="Of CSV that does not show it: cp1250, …")
 @click.option(
     "--url",
     envvar="MDM_LOAD_URL",
@@ -46,6 +47,7 @@ def load_command(
     sheet: str | None,
     table: str | None,
     kind: str | None,
+    encoding: str | None,
     url: str | None,
     query: str | None,
     cursor: str | None,
@@ -75,6 +77,7 @@ def load_command(
         raise UsageError("--anew is for an extract with --cursor")
     options = Options(
         format=kind,
+        encoding=encoding,
         json_path=json_path,
         sheet=sheet,
         table=table,

@@ -23,6 +23,8 @@ from mdm.extracts.model import Extract, Options
 from mdm.extracts.text import SAMPLE_BYTES, encoding_of
 
 _DELIMITERS = ",;\t|"
+#: A line behind the last one: a row of its own, unless a quote that nobody closed swallows it.
+_END = "\0end\0"
 
 
 @contextlib.contextmanager
@@ -35,7 +37,7 @@ def csv_extract(path: Path, stream: BinaryIO, options: Options, *, tabs: bool) -
     """
     sample = stream.read(SAMPLE_BYTES)
     stream.seek(0)
-    encoding = encoding_of(path, sample)
+    encoding = encoding_of(path, sample, named=options.encoding)
     delimiter = (
         "\t"
         if tabs
@@ -44,9 +46,9 @@ def csv_extract(path: Path, stream: BinaryIO, options: Options, *, tabs: bool) -
     # the module's limit is one for the whole process
     csv.field_size_limit(options.max_line_bytes)
     with io.TextIOWrapper(stream, encoding=encoding, newline="") as text:
-        reader = csv.reader(text, delimiter=delimiter)
+        reader = csv.reader(itertools.chain(text, [_END]), delimiter=delimiter)
         try:
-            header = header_names(str(path), next(reader, []))
+            header = header_names(str(path), _whole(path, next(reader), reader))
         except csv.Error as error:
             raise BadInput(str(path), problem=f"no readable CSV: {error}") from error
         shown = "tab" if delimiter == "\t" else repr(delimiter)
@@ -81,6 +83,9 @@ def _records(path: Path, header: list[str], reader: Any) -> Iterator[bytes]:
         for row in reader:
             if not row:
                 continue
+            if _END in row[-1]:
+                _whole(path, row, reader)
+                return
             record: dict[str, Any] = dict(zip(header, row, strict=False))
             if len(row) > width:
                 # kept: a shifted line must not look like a whole one
@@ -92,6 +97,20 @@ def _records(path: Path, header: list[str], reader: Any) -> Iterator[bytes]:
             problem=f"no readable CSV near line {reader.line_num:,}: {error}",
             hint="Is a quote not closed?",
         ) from error
+
+
+def _whole(path: Path, row: list[str], reader: Any) -> list[str]:
+    """``row`` as it is, none at the end. Raises BadInput where the end is inside a quote."""
+    if row == [_END]:
+        return []
+    if row and _END in row[-1]:
+        begins = reader.line_num - sum(len(field.splitlines()) - 1 for field in row)
+        raise BadInput(
+            str(path),
+            problem=f"a quote that opens near line {begins:,} is never closed",
+            hint="All lines behind it would be one value.",
+        )
+    return row
 
 
 def _delimiter(sample: str, *, whole: bool) -> str:

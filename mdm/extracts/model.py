@@ -14,11 +14,13 @@ LINE_LIMIT: Final = 16 << 20
 class Options:
     """How an extract is to be read, where its name and content do not say.
 
-    ``format`` overrides the ending. ``json_path`` is where a JSON document holds its list,
-    ``sheet`` a sheet's name, ``table`` or ``query`` what to read of a database file.
+    ``format`` overrides the ending, ``encoding`` what a CSV file looks like. ``json_path`` is where
+    a JSON document holds its list, ``sheet`` a sheet's name, ``table`` or ``query`` what to read of
+    a database file.
     """
 
     format: str | None = None
+    encoding: str | None = None
     json_path: str | None = None
     sheet: str | None = None
     table: str | None = None

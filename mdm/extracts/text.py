@@ -6,14 +6,13 @@ import codecs
 import contextlib
 import gzip
 import itertools
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import charset_normalizer
-
-from mdm.errors import BadInput
+from mdm.errors import BadInput, UsageError
 
 SAMPLE_BYTES = 1 << 18
 _CHUNK = 1 << 20
@@ -22,6 +21,11 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # what text does not hold, beyond tab, line ends, form feed and the old end-of-file mark
 _CONTROL = bytes(set(range(32)) - {9, 10, 12, 13, 26}) + b"\x7f"
 _MAX_CONTROL_SHARE = 0.01
+_WESTERN = "cp1252"
+_WORD = re.compile(r"[A-Za-z\x80-\uffff]+")
+_BESIDE_WORDS = frozenset("\xa0«»´‘’“”„‹›…–—°ªº")
+_CAPITAL_INSIDE = re.compile("[A-Za-z][À-ÖØ-ÞŠŒŽŸ][a-z]")
+_MAX_ODD_SHARE = 0.2
 
 
 @contextlib.contextmanager
@@ -44,17 +48,24 @@ def opened(path: Path, *, gzipped: bool) -> Iterator[tuple[BinaryIO, BinaryIO]]:
             raise BadInput(
                 str(path),
                 problem=f"byte {error.object[error.start]:#x} is no {error.encoding}",
-                hint="Convert the file to UTF-8 and load it again.",
+                hint="Say what it is with --encoding, or convert it to UTF-8.",
             ) from error
         finally:
             stream.close()
 
 
-def encoding_of(path: Path, sample: bytes) -> str:
-    """The text encoding of a file that begins with ``sample``.
+def encoding_of(path: Path, sample: bytes, *, named: str | None = None) -> str:
+    """The text encoding of a file that begins with ``sample``: ``named``, or what it shows itself.
 
-    Raises BadInput for binary content and where no encoding fits.
+    What is neither UTF-8 nor UTF-16 is cp1252, which everybody exports, where its words look it;
+    else nothing is guessed, for names would be spoilt without a word. Raises BadInput for that and
+    for binary content, UsageError for a name that is none.
     """
+    if named is not None:
+        try:
+            return codecs.lookup(named).name
+        except LookupError as error:
+            raise UsageError(f"--encoding {named}: no such encoding; write cp1250, say") from error
     if sample.startswith(_UTF8_MARK):
         return "utf-8-sig"
     if sample.startswith(_UTF16_MARKS):
@@ -65,14 +76,38 @@ def encoding_of(path: Path, sample: bytes) -> str:
         # an incomplete character at the end of the sample is no fault of the file
         sample[: sample.rfind(b"\n") + 1 or None].decode("utf-8")
     except UnicodeDecodeError:
-        best = charset_normalizer.from_bytes(sample).best()
-        if best is None:
-            raise BadInput(str(path), problem="the text encoding cannot be told") from None
-        # the Latin families differ in rare signs only; the one everybody exports is cp1252
-        return (
-            "cp1252" if best.encoding.startswith(("cp125", "latin", "iso8859")) else best.encoding
-        )
+        if not _looks_western(sample):
+            raise BadInput(
+                str(path),
+                problem="neither UTF-8, UTF-16 nor the Western cp1252",
+                hint="Say what it is: --encoding cp1250 (Central Europe), cp1251 (Cyrillic), …",
+            ) from None
+        return _WESTERN
     return "utf-8"
+
+
+def _looks_western(sample: bytes) -> bool:
+    """Whether the words with letters beyond ASCII look as in Western languages, read as cp1252."""
+    try:
+        text = sample.decode(_WESTERN)
+    except UnicodeDecodeError:
+        return False
+    words = [word for word in _WORD.findall(text) if not word.isascii()]
+    return sum(map(_looks_spoilt, words)) <= _MAX_ODD_SHARE * len(words)
+
+
+def _looks_spoilt(word: str) -> bool:
+    """Whether a word has what other alphabets become when they are read as cp1252.
+
+    That is mostly accents (Cyrillic, Greek), signs beside letters (Polish, DOS), or a capital with
+    accent inside (old Macs).
+    """
+    beyond = [sign for sign in word if not sign.isascii()]
+    return any(map(str.isalpha, word)) and (
+        (len(word) > 2 and 2 * len(beyond) > len(word))
+        or any(not sign.isalpha() and sign not in _BESIDE_WORDS for sign in beyond)
+        or _CAPITAL_INSIDE.search(word) is not None
+    )
 
 
 def _control_share(sample: bytes) -> float:

@@ -167,6 +167,64 @@ def test_csv_of_any_encoding_and_line_end(tmp_path: Path, encoding: str, end: st
     assert [list(row.values()) for row in read(path)] == rows
 
 
+@pytest.mark.parametrize("times", [1, 300])
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("cp1252", "Ana Müller, Köln"),
+        ("cp1252", "Hélène O’Brien-Lefèvre, Nîmes"),
+        ("latin-1", "Núñez y Peña, Cádiz"),
+        ("cp1252", "Åse Ørsted, Tromsø"),
+    ],
+)
+def test_western_names_are_read_as_they_are(
+    tmp_path: Path, encoding: str, name: str, times: int
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(("id;name\n" + f"1;{name}\n" * times).encode(encoding))
+    assert {row["name"] for row in read(path)} == {name}
+
+
+@pytest.mark.parametrize("times", [1, 300])
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("cp1250", "Łukasz Wiśniewski, Łódź"),
+        ("iso8859-2", "Łukasz Wiśniewski, Łódź"),
+        ("cp1251", "Сергей Иванов, Москва"),
+        ("koi8-r", "Сергей Иванов, Москва"),
+        ("cp1253", "Γιώργος Παπαδόπουλος, Αθήνα"),
+        ("shift_jis", "山田太郎, 東京"),
+        ("gb18030", "王小明, 北京"),
+        ("cp850", "Ana Müller, Köln"),
+        ("mac-roman", "Ana Müller, Köln"),
+    ],
+)
+def test_an_encoding_that_does_not_show_is_asked_for(
+    tmp_path: Path, encoding: str, name: str, times: int
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(("id;name\n" + f"1;{name}\n" * times).encode(encoding))
+    with pytest.raises(BadInput, match=r"neither UTF-8.*--encoding"):
+        read(path)
+    assert {row["name"] for row in read(path, Options(encoding=encoding))} == {name}
+
+
+def test_an_encoding_that_is_none_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"id\n1\n")
+    with pytest.raises(UsageError, match="--encoding utf-88"):
+        read(path, Options(encoding="utf-88"))
+
+
+@pytest.mark.parametrize("text", ['id,name\n1,a\n2,"b\n3,c\n4,d\n', 'id,"name\n1,a\n'])
+def test_a_quote_that_nobody_closes_refuses_the_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=r"a quote that opens near line [13] is never closed"):
+        read(path)
+
+
 def test_mixed_line_ends_ragged_rows_and_a_blank_column_name(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b'id,name,\r\n1,a,\n2,5" pipe\r\n\n3,b,c,d,e\r4,"f",g\n')
