@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from mdm import settings
 from mdm.app import App, say
 from mdm.errors import MdmError
 
@@ -118,6 +119,7 @@ def execute(words: list[str]) -> int:
     """The exit code of the command line ``words``; everything it has to say is said."""
     verbose = "--verbose" in words
     try:
+        settings.pass_on()
         cli.main(words, prog_name="mdm", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code

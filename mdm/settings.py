@@ -7,9 +7,10 @@ then passed in as one frozen object. What the pipeline does with data is not her
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -25,6 +26,18 @@ ServiceMode = Literal["embedded", "docker", "external"]
 DEFAULT_MINIO_IMAGE = "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
 DEFAULT_POSTGRES_IMAGE = "postgres:18"
 DRIVER = "postgresql+psycopg2"
+
+#: What click and the reader of s3:// addresses take from the environment themselves.
+_READ_ELSEWHERE = (
+    "MDM_CONFIG", "MDM_LOAD_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION",
+    "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3",
+)  # fmt: skip
+#: Names with one of our prefixes that mean something; one in `.env` that does not is a slip.
+_OURS = (
+    "MDM_HOME", "MDM_CONFIG", "MDM_SERVICES", "MDM_POSTGRES_PORT", "MDM_S3_PORT",
+    "MDM_S3_CONSOLE_PORT", "MDM_LOAD_URL", "MDM_EXPORT_KEY", "S3_ENDPOINT", "S3_ACCESS_KEY",
+    "S3_SECRET_KEY", "S3_REGION", "S3_BUCKET",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +77,8 @@ def load(
     """
     folder = directory or Path.cwd()
     file = folder / ".env"
-    try:
-        written = dotenv_values(file, interpolate=False) if file.is_file() else {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error.__class__.__name__}", file=file) from error
+    written = _written(file)
+    _refuse_unknown(file, written)
     process = os.environ if environment is None else environment
     values = _Values({**written, **process}, file=file, from_file=written.keys() - process.keys())
 
@@ -96,6 +107,28 @@ def load(
     if settings.services == "external":
         _require_external(settings, values)
     return settings
+
+
+def pass_on(*, directory: Path | None = None) -> None:
+    """Put what `.env` says to others into the environment of this process, where it is silent."""
+    for name, value in _written((directory or Path.cwd()) / ".env").items():
+        if value and name in _READ_ELSEWHERE:
+            os.environ.setdefault(name, value)
+
+
+def _written(file: Path) -> dict[str, str | None]:
+    try:
+        return dotenv_values(file, interpolate=False) if file.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error.__class__.__name__}", file=file) from error
+
+
+def _refuse_unknown(file: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if name.startswith(("MDM_", "S3_")) and name not in _OURS:
+            close = difflib.get_close_matches(name, _OURS, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ConfigError(f"no such setting{hint}", file=file, key=name, allowed=_OURS)
 
 
 class _Values:

@@ -22,7 +22,8 @@ def status_command(app: App, json_wanted: bool) -> None:
     """Show how the warehouse stands. Starts nothing: a service that is down is named."""
     states = services.status(app.settings)
     for service in states:
-        if service.state != "running":
+        # opening the warehouse tells best what is wrong with a server that is not ours
+        if service.state not in ("running", "unreachable"):
             raise ServiceDown(
                 service.name,
                 address=service.address,

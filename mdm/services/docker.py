@@ -116,12 +116,7 @@ def _compose(settings: Settings, *arguments: str) -> str:
     """Return what `docker compose ARGUMENTS` printed."""
     docker = shutil.which("docker")
     if docker is None:
-        raise ConfigError(
-            "the command docker is not installed",
-            key="MDM_SERVICES",
-            found="docker",
-            allowed="embedded, external, or install Docker with its compose plugin",
-        )
+        raise _missing("the command docker is not installed")
     command = [docker, "compose", "--file", str(COMPOSE_FILE), *arguments]
     done = subprocess.run(
         command,
@@ -133,6 +128,10 @@ def _compose(settings: Settings, *arguments: str) -> str:
         timeout=None if "up" in arguments else WAIT_S,
     )
     if done.returncode:
+        if subprocess.run(
+            [docker, "compose", "version"], check=False, capture_output=True
+        ).returncode:
+            raise _missing("docker is installed without its compose plugin")
         raise ServiceDown(
             "Docker",
             address=os.environ.get("DOCKER_HOST", "the local engine"),
@@ -140,6 +139,15 @@ def _compose(settings: Settings, *arguments: str) -> str:
             hint=f"Is the engine running? `docker compose --file {COMPOSE_FILE} logs` shows more.",
         )
     return done.stdout
+
+
+def _missing(problem: str) -> ConfigError:
+    return ConfigError(
+        problem,
+        key="MDM_SERVICES",
+        found="docker",
+        allowed="embedded, external, or install Docker with its compose plugin",
+    )
 
 
 def _rows(listing: str) -> list[dict[str, object]]:

@@ -21,6 +21,7 @@ SCRIPT = """#!/bin/sh
 printf '%s\\n' "$*" >> "$RECORD"
 env > "$RECORD.env"
 cat "$RECORD.answer" 2>/dev/null
+[ "$*" != "compose version" ] || [ -e "$RECORD.bare" ] || exit 0
 exit "$(cat "$RECORD.code" 2>/dev/null || echo 0)"
 """
 
@@ -85,6 +86,15 @@ def test_secrets_go_by_environment_and_are_those_of_the_endpoints(
 def test_an_engine_that_is_down_is_named(record: Path, settings: Settings) -> None:
     record.with_suffix(".code").write_text("1")
     with pytest.raises(ServiceDown, match="Docker does not answer"):
+        services.up(settings)
+
+
+def test_docker_without_compose_is_told_from_an_engine_that_is_down(
+    record: Path, settings: Settings
+) -> None:
+    record.with_suffix(".code").write_text("1")
+    record.with_suffix(".bare").touch()
+    with pytest.raises(ConfigError, match=r"without its compose plugin; found 'docker'"):
         services.up(settings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -36,6 +37,28 @@ def test_the_environment_wins_over_the_file_and_empty_is_absent(tmp_path: Path) 
     assert given.s3_region == "us-east-1"
     assert given.postgres_password is not None
     assert given.postgres_password.get_secret_value() == "a$b#c"
+
+
+def test_a_name_in_the_file_that_means_nothing_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MDM_SERVICE=docker\nTZ=UTC\n")
+    with pytest.raises(ConfigError, match=r"\.env: MDM_SERVICE: .* mean MDM_SERVICES\?"):
+        settings.load({}, directory=tmp_path)
+
+
+def test_what_others_read_comes_from_the_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MDM_LOAD_URL", "sqlite:///environment.db")
+    for name in ("MDM_CONFIG", "AWS_REGION"):
+        monkeypatch.setenv(name, "")  # restored after the test
+        monkeypatch.delenv(name)
+    (tmp_path / ".env").write_text(
+        "MDM_CONFIG=mine.toml\nMDM_LOAD_URL=sqlite:///file.db\nAWS_REGION=\nS3_BUCKET=other\n"
+    )
+    settings.pass_on(directory=tmp_path)
+    assert os.environ["MDM_CONFIG"] == "mine.toml"
+    assert os.environ["MDM_LOAD_URL"] == "sqlite:///environment.db"
+    assert "AWS_REGION" not in os.environ
 
 
 def test_a_relative_home_belongs_to_the_directory(tmp_path: Path) -> None:
