@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -141,6 +142,7 @@ def _matplotlib(name: str) -> Any:
         importlib.import_module("matplotlib.figure")
     except ImportError as error:
         raise UsageError(
-            "charts need matplotlib, which is not installed: pip install 'customer-master[charts]'"
+            "charts need matplotlib, which is not installed: "
+            f"{sys.executable} -m pip install 'matplotlib>=3.10'"
         ) from error
     return getattr(package, name)

@@ -138,6 +138,13 @@ def execute(words: list[str]) -> int:
         if verbose:
             traceback.print_exc()
         return error.exit_code
+    except OSError as error:
+        # a full disk, a folder that is not there or not ours: no fault of the program
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"Error: {where}{error.strerror or error}")
+        if verbose:
+            traceback.print_exc()
+        return 1
     except Exception as error:
         say(f"Unexpected {type(error).__name__}: {str(error).strip().splitlines()[:1]}")
         if verbose:

@@ -62,7 +62,8 @@ def telling(phase: Phase, run: Run) -> Iterator[None]:
             raise ServiceDown(
                 "PostgreSQL",
                 address="the address it had",
-                hint=f"Start it with `mdm services up`. {left(phase)}",
+                hint="Its log says why (`mdm services status` names the file; a full disk, say). "
+                f"Start it with `mdm services up`. {left(phase)}",
                 reason=f"connection lost in phase {phase.name}",
             ) from error
         raise PhaseFailed(

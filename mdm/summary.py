@@ -13,6 +13,7 @@ from mdm.warehouse import Warehouse
 
 _FILE = "mdm/summary.sql"
 _REASONS = 5  # of a source, before the rest is added up
+_TELLING = 20  # records of a source that do not fill an attribute by chance
 
 
 def summary(warehouse: Warehouse, config: Config, report: RunReport) -> str:
@@ -27,11 +28,15 @@ def summary(warehouse: Warehouse, config: Config, report: RunReport) -> str:
         lines.append(
             f"  came in     {ingestion.rows_out:,} lines, {ingestion.rows_rejected:,} rejected"
         )
-        lines += _arrivals(ingestion.detail)
+        lines += _arrivals(config, ingestion.detail)
         for row in refused:
             lines.append(f"              refused {row.object_key}: {row.reason}")
+    if (staging := by_name.get("staging")) is not None:
+        lines += _never_filled(config, staging.detail)
     if (identity := by_name.get("identity")) is not None:
-        lines.append(f"  customers   {_identity_line(identity.detail, totals)}")
+        updated = by_name["gold"].detail.get("UPDATE", 0) if "gold" in by_name else 0
+        told = _identity_line({**identity.detail, "updated": updated}, totals)
+        lines.append(f"  customers   {told}")
     if not totals.records_n and "identity" in by_name:
         sources = ", ".join(config.sources)
         lines.append(f"  The lake holds no records of {sources} yet: mdm load FILE --source NAME")
@@ -53,14 +58,17 @@ def summary(warehouse: Warehouse, config: Config, report: RunReport) -> str:
     return "\n".join(lines)
 
 
-def _arrivals(detail: dict[str, Any]) -> list[str]:
-    """Per source why lines were rejected, and what its contract has to say."""
+def _arrivals(config: Config, detail: dict[str, Any]) -> list[str]:
+    """Per source why lines were rejected, whose time counts, and what its contract has to say."""
     lines = []
     for source, counts in detail.items():
         reasons = sorted(counts["rejected"].items(), key=lambda item: (-item[1], item[0]))
         lines += [f"              {n:,} of {source}: {reason}" for reason, n in reasons[:_REASONS]]
         if rest := sum(n for _, n in reasons[_REASONS:]):
             lines.append(f"              {rest:,} of {source} for other reasons: mdm rejects list")
+        if source in config.sources and (n := counts.get("event_time_unreadable")):
+            field = config.sources[source].event_time
+            lines.append(f"              {n:,} of {source}: no time in {field}; the lake's counts")
         told = counts.get("contract", {})
         if "stopped" in told:
             behind = f"{told['waiting_objects']:,} object(s) wait behind it"
@@ -72,10 +80,21 @@ def _arrivals(detail: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _never_filled(config: Config, detail: dict[str, Any]) -> list[str]:
+    """Attributes that none of a source's records fills: is the field spelt so in the source?"""
+    return [
+        f"  empty       {source}.{attribute}: none of {counts['read']:,} records fills {field!r}"
+        for source, counts in detail.items()
+        if counts["read"] >= _TELLING and source in config.sources
+        for attribute, field in config.sources[source].fields.items()
+        if not counts["values"].get(attribute, {}).get("filled")
+    ]
+
+
 def _identity_line(detail: dict[str, object], totals: Row[tuple[object, ...]]) -> str:
     told = f"{totals.customers_n:,} for {totals.records_n:,} records"
-    words = {"new": "new", "merged": "merged", "split": "split", "deleted": "deleted"}
-    changes = [f"{detail[key]:,} {word}" for key, word in words.items() if detail.get(key)]
+    words = ("new", "merged", "split", "deleted", "updated")
+    changes = [f"{detail[word]:,} {word}" for word in words if detail.get(word)]
     return f"{told} ({', '.join(changes)})" if changes else f"{told} (no change)"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,7 +91,9 @@ def init_command(
     text = "\n".join(texts)
     if write:
         _write(app.config_path, before, text)
-        say(f"Written to {app.config_path}. Next: mdm load {paths[0]} --source {name} && mdm run")
+        mdm = f"mdm --config {shlex.quote(str(app.config_path))}"
+        load = f"{mdm} load {shlex.quote(str(paths[0]))} --source {name}"
+        say(f"Written to {app.config_path}. Next: {load} && {mdm} run")
     else:
         click.echo(text, nl=False)
 

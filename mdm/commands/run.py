@@ -10,6 +10,7 @@ import orjson
 
 from mdm.app import App, pass_app, say
 from mdm.contracts import SourcesStopped
+from mdm.errors import UsageError
 from mdm.phases import PHASES, DemoOptions, Phase, PhaseReport, between
 from mdm.pipeline import Pipeline, RunReport
 from mdm.progress import bars
@@ -23,7 +24,10 @@ _NAMES = ", ".join(phase.name for phase in PHASES)
 @click.option("--to", "last", metavar="PHASE", help="Stop after this phase.")
 @click.option("--full", is_flag=True, help="Recompute everything instead of what is new.")
 @click.option(
-    "--json", "json_path", type=click.Path(path_type=Path), help="Report file; - = stdout."
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True, allow_dash=True),
+    help="Report file; - = stdout.",
 )
 @click.option("--records", type=click.IntRange(min=1), help="Demo: events to produce.")
 @click.option("--seed", type=int, help="Demo: seed of the population.")
@@ -41,6 +45,8 @@ def run_command(
 ) -> None:
     """Run the pipeline: lake to golden customers, history and events."""
     phases = between(first, last)
+    if json_path is not None and not json_path.absolute().parent.is_dir():
+        raise UsageError(f"--json {json_path}: the folder does not exist")
     demo = app.config.demo
     options = DemoOptions(records or demo.records, demo.seed if seed is None else seed, day)
     with app.warehouse() as (warehouse, opened_in):

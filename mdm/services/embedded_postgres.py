@@ -34,7 +34,7 @@ _PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6)  # between launches
 # again, recovery cannot fill it where a file lies, and when it begins anew it removes this one.
 _PASSING = re.compile(
     "could not create any TCP/IP sockets|is still in use|lock file .* exists"
-    "|could not create file .*: File exists"
+    '|could not create file "base/[0-9]+/[0-9_a-z]+": File exists'
 )
 
 
@@ -54,18 +54,19 @@ def start(home: Path, *, port: int = 5433, durable: bool = True) -> Server:
 
     Safe to call at any time and by several processes at once; a running server is found within
     milliseconds and left as it is. A `port` taken by others is replaced by the next free one,
-    which the home remembers; 0 means any. `durable=False`, for tests, trades crash safety for
-    speed. Raises `ServiceDown` with the log's place, `ConfigError` where the home cannot work.
+    which the home remembers and this call tells; 0 means any. `durable=False`, for tests, trades
+    crash safety for speed. Raises `ServiceDown` with the log's place, `ConfigError` where the home
+    cannot work.
     """
     home = home.resolve()
     known = homes.read_credentials(home)
     if known is not None:
-        running = _running(home, known, wanted=port)
+        running = _running(home, known)
         if running is not None:
             return running
     with homes.lock(home):
         secrets = homes.credentials(home)
-        running = _running(home, secrets, wanted=port, wait_s=START_TIMEOUT_S)
+        running = _running(home, secrets, wait_s=START_TIMEOUT_S)
         if running is not None:
             return running
         user = processes.server_user(files.data_dir(home))
@@ -145,9 +146,7 @@ def _mark(secrets: Credentials) -> str:
     return f"cluster_name={secrets.cluster}"
 
 
-def _running(
-    home: Path, secrets: Credentials, *, wanted: int, wait_s: float = 0.0
-) -> Server | None:
+def _running(home: Path, secrets: Credentials, *, wait_s: float = 0.0) -> Server | None:
     """Return our server if it accepts connections, waiting `wait_s` for one that is recovering."""
     deadline = time.monotonic() + wait_s
     while True:
@@ -155,7 +154,7 @@ def _running(
         if found is None:
             return None
         if found.ready and _serves(found.port):
-            return _server(home, secrets, found, wanted=wanted)
+            return _server(home, secrets, found)
         if time.monotonic() >= deadline:
             if wait_s:
                 raise files.down(home, found.port, "alive, but not ready")
@@ -176,7 +175,7 @@ def _serves(port: int) -> bool:
         return False
 
 
-def _server(home: Path, secrets: Credentials, found: _Postmaster, *, wanted: int) -> Server:
+def _server(home: Path, secrets: Credentials, found: _Postmaster, *, note: str = "") -> Server:
     url = URL.create(
         "postgresql+psycopg2",
         username="mdm",
@@ -186,7 +185,6 @@ def _server(home: Path, secrets: Credentials, found: _Postmaster, *, wanted: int
         database="mdm",
     )
     shown = SecretStr(url.render_as_string(hide_password=False))
-    note = _moved(wanted, found.port)
     return Server(shown, found.port, found.process.pid, files.data_dir(home), note)
 
 
@@ -268,7 +266,7 @@ def _launch(
         if found is None:
             raise files.down(home, port, "ended right after its start")
         homes.remember_port(home, "postgres", wanted=wanted, port=port)
-        return _server(home, secrets, found, wanted=wanted)
+        return _server(home, secrets, found, note=_moved(wanted, found.port))
 
 
 def _moved(wanted: int, port: int) -> str:

@@ -96,6 +96,7 @@ def start(home: Path, *, bucket: str, port: int = 9000) -> Server:
     home = home.resolve()
     known = homes.read_credentials(home)
     running = _running(home) if known else None
+    note = ""
     if known is None or running is None:
         with homes.lock(home):
             known = homes.credentials(home)
@@ -104,12 +105,13 @@ def start(home: Path, *, bucket: str, port: int = 9000) -> Server:
                 lake(home).mkdir(mode=0o700, exist_ok=True)  # customers: for nobody else to read
                 (lake(home) / bucket).mkdir(exist_ok=True)
                 running = _launch(home, known, wanted=port)
+                note = _moved(port, running.port)
     server = Server(
         endpoint=_address(running.port),
         access_key=known.s3_access_key,
         secret_key=SecretStr(known.s3_secret_key),
         pid=running.process.pid,
-        note=_moved(port, running.port),
+        note=note,
     )
     if not (lake(home) / bucket).is_dir():
         _make_bucket(server, bucket)

@@ -112,7 +112,7 @@ def read_credentials(home: Path) -> Credentials | None:
     try:
         values = json.loads(file.read_text("utf-8"))
         return Credentials(**{each.name: str(values[each.name]) for each in fields(Credentials)})
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
         raise ConfigError("belongs to another user", file=file) from error

@@ -160,6 +160,12 @@ def test_a_run_past_its_limits_waits_as_a_plan(mdm: Any, customers: Lines) -> No
     [
         (["run", "--from", "blokking"], 2, "no phase is called 'blokking'"),
         (["run", "--from", "gold", "--to", "staging"], 2, "nothing to run"),
+        (
+            ["run", "--json", "no/report.json"],
+            2,
+            "--json no/report.json: the folder does not exist",
+        ),
+        (["run", "--json", "."], 2, "'.' is a directory"),
         (["--config", "none.toml", "run"], 2, "none.toml: no such configuration file"),
         (["load", "a.csv", "--source", "erp"], 2, "sources.erp is not there; allowed: crm"),
         (["load", "absent.csv", "--source", "crm"], 1, "absent.csv: no such file"),
@@ -207,6 +213,26 @@ def test_an_empty_lake_is_no_fault(mdm: Any) -> None:
     assert mdm("run") == 0, mdm.err
     assert "mdm load FILE --source" in mdm.err
     assert mdm("check") == 0, mdm.out
+
+
+def test_a_mapping_that_finds_nothing_is_told(mdm: Any, customers: Lines) -> None:
+    config = (mdm.folder / "mdm.toml").read_text()
+    mdm.write("mdm.toml", config.replace('email = "email"', 'email = "emial"'))
+    people = [ANNA | {"id": str(n), "name": f"Anna Keller {n}"} for n in range(20)]
+    people[3]["updated_at"] = "soon"
+    deliver(mdm, "a.jsonl", customers(*people))
+    assert mdm("run") == 0, mdm.err
+    assert "empty       crm.email: none of 20 records fills 'emial'" in mdm.err
+    assert "crm.full_name" not in mdm.err
+    assert "1 of crm: no time in updated_at; the lake's counts" in mdm.err
+
+
+def test_what_changed_is_told_even_where_the_number_stays(mdm: Any, customers: Lines) -> None:
+    deliver(mdm, "a.jsonl", customers(ANNA))
+    assert mdm("run") == 0, mdm.err
+    deliver(mdm, "b.jsonl", customers(ANNA | {"city": "York", "updated_at": "2026-03-01"}))
+    assert mdm("run") == 0, mdm.err
+    assert "1 for 1 records (1 updated)" in mdm.err
 
 
 def test_help_shows_an_example_for_every_command(mdm: Any) -> None:

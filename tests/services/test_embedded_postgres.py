@@ -213,6 +213,7 @@ def test_a_taken_port_gives_another_that_is_remembered_and_told(
         server = start(home, port=wanted)
         assert server.port != wanted
         assert str(wanted) in server.note
+        assert not start(home, port=wanted).note, "told once, by the start"
         assert str(server.port) in server.note
         assert embedded_postgres.status(home, port=wanted).note == server.note
     embedded_postgres.stop(home)

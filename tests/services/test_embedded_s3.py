@@ -273,6 +273,9 @@ def test_a_taken_port_gives_another_that_is_remembered_and_told(
         server = embedded_s3.start(home, bucket=BUCKET, port=wanted)
         assert server.endpoint != f"127.0.0.1:{wanted}"
         assert str(wanted) in server.note
+        assert not embedded_s3.start(home, bucket=BUCKET, port=wanted).note, (
+            "told once, by the start"
+        )
     embedded_s3.stop(home)
     assert embedded_s3.start(home, bucket=BUCKET, port=wanted).endpoint == server.endpoint
 
