@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +50,11 @@ class App:
 
 def say(message: str) -> None:
     """Tell the person at the terminal something that is not the command's answer (stderr)."""
-    click.echo(message, err=True)
+    try:
+        click.echo(message, err=True)
+    except BrokenPipeError:
+        # nobody reads any more (`2>&1 | head`): no reason to give up the work
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 pass_app = click.make_pass_decorator(App)

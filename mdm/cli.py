@@ -11,12 +11,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
-from mdm import settings
-from mdm.app import App, say
 from mdm.errors import MdmError
 
 #: Subcommand -> module that holds it; imported only when called, so that each starts fast.
@@ -52,6 +51,9 @@ _COMMANDS = {
     "vacuum": "mdm.commands.vacuum",
     "data-model": "mdm.commands.data_model",
 }
+
+
+_say = partial(click.echo, err=True)
 
 
 class _Lazy(click.Group):
@@ -93,6 +95,8 @@ def cli(ctx: click.Context, config_path: Path, verbose: bool) -> None:
     Example:  mdm run
               mdm sql "SELECT * FROM gold.dim_customers LIMIT 5"
     """
+    from mdm.app import App  # and all below it: while that loads, Ctrl-C is heard as anywhere
+
     ctx.obj = App(config_path=config_path, verbose=verbose)
 
 
@@ -119,6 +123,8 @@ def execute(words: list[str]) -> int:
     """The exit code of the command line ``words``; everything it has to say is said."""
     verbose = "--verbose" in words
     try:
+        from mdm import settings
+
         settings.pass_on()
         cli.main(words, prog_name="mdm", standalone_mode=False)
     except click.exceptions.Exit as leaving:
@@ -127,30 +133,30 @@ def execute(words: list[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("\nInterrupted. What was finished is kept; run the same command again to go on.")
+        _say("\nInterrupted. What was finished is kept; run the same command again to go on.")
         return 130
     except BrokenPipeError:
         # the reader (head, less) has enough; keep the interpreter from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MdmError as error:
-        say(f"Error: {error}")
+        _say(f"Error: {error}")
         if verbose:
             traceback.print_exc()
         return error.exit_code
     except OSError as error:
         # a full disk, a folder that is not there or not ours: no fault of the program
         where = f"{error.filename}: " if error.filename else ""
-        say(f"Error: {where}{error.strerror or error}")
+        _say(f"Error: {where}{error.strerror or error}")
         if verbose:
             traceback.print_exc()
         return 1
     except Exception as error:
-        say(f"Unexpected {type(error).__name__}: {str(error).strip().splitlines()[:1]}")
+        _say(f"Unexpected {type(error).__name__}: {str(error).strip().splitlines()[:1]}")
         if verbose:
             traceback.print_exc()
         else:
-            say("This is a fault of the program. Call again with `mdm --verbose …` to see where.")
+            _say("This is a fault of the program. Call again with `mdm --verbose …` to see where.")
         return 1
     return 0
 

@@ -56,7 +56,7 @@ def test_status_of_what_is_down_starts_nothing(mdm: Any, monkeypatch: pytest.Mon
     monkeypatch.setenv("DATABASE_URL", "postgresql://mdm:secret@127.0.0.1:1/mdm")
     assert mdm("status") == 1
     assert "127.0.0.1:1" in mdm.err
-    assert "mdm services up" in mdm.err
+    assert "correct DATABASE_URL" in mdm.err
 
 
 def test_why_on_the_command_line(mdm: Any, customers: Any) -> None:
