@@ -253,16 +253,20 @@ WHERE objects.state = 'LOADED' AND rows.is_deleted
 
 -- name: stage_disappearances_of_touched
 -- So does a touched record that no counted object speaks of any more, as after a retraction; it
--- keeps the place where it was last seen.
+-- keeps the place where it was last seen. These are few, and found before records are sought.
 INSERT INTO pg_temp.staged_records
     (source, source_record_id, object_id, line_no, event_at, is_deleted, change_seq, run_id)
+WITH gone AS MATERIALIZED (
+    SELECT touched.source_record_id
+    FROM pg_temp.touched_records AS touched
+    WHERE NOT EXISTS (SELECT FROM pg_temp.current_rows AS present
+                      WHERE present.source_record_id = touched.source_record_id)
+)
 SELECT records.source, records.source_record_id, records.object_id, records.line_no,
        records.event_at, true, :change_seq, :run_id
-FROM staging.records AS records
-JOIN pg_temp.touched_records USING (source_record_id)
+FROM gone
+JOIN staging.records AS records USING (source_record_id)
 WHERE records.source = :source AND NOT records.is_deleted
-  AND NOT EXISTS (SELECT FROM pg_temp.current_rows AS present
-                  WHERE present.source_record_id = records.source_record_id)
 
 -- name: stage_disappearances_of_all
 -- The same for any record of the source.
