@@ -44,16 +44,19 @@ class UnknownRegion(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Validity:
-    """What makes a national number valid in one region: a pattern of all types by length."""
+    """What makes a national number valid in one region: a pattern of all types by length.
+
+    Most regions of a shared code are never asked, so patterns are compiled when they are.
+    """
 
     leading: re.Pattern[str] | None
-    by_length: dict[int, re.Pattern[str]]
+    general: str
     written: dict[int, str]
 
     def holds(self, nsn: str) -> bool:
         """True if `nsn` is a number of some type in the region."""
-        pattern = self.by_length.get(len(nsn))
-        return pattern is not None and pattern.fullmatch(nsn) is not None
+        written = self.written.get(len(nsn))
+        return written is not None and _both(self.general, written).fullmatch(nsn) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,15 +301,16 @@ def _validity(region: str, *, is_shared: bool) -> _Validity:
         if kind is not None and kind.national_number_pattern:
             for length in kind.possible_length or general.possible_length:
                 by_length.setdefault(length, []).append(f"(?:{kind.national_number_pattern})")
-    in_general = f"(?=(?:{general.national_number_pattern})$)"
-    written = {length: "|".join(patterns) for length, patterns in by_length.items()}
     return _Validity(
-        written=written,
         leading=_compiled(metadata.leading_digits) if is_shared else None,
-        by_length={
-            length: re.compile(f"{in_general}(?:{pattern})") for length, pattern in written.items()
-        },
+        general=general.national_number_pattern,
+        written={length: "|".join(patterns) for length, patterns in by_length.items()},
     )
+
+
+@cache
+def _both(general: str, kinds: str) -> re.Pattern[str]:
+    return re.compile(f"(?=(?:{general})$)(?:{kinds})")
 
 
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:

@@ -8,12 +8,14 @@ of are looked at again, and the order in which objects arrived leaves no trace.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import orjson
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection, CursorResult, Row
 
 from db import binary_copy, bulk
 from db.first_load import first_load
@@ -42,6 +44,20 @@ class _Changes:
     updated: int
     deleted: int
     moved: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is to be staged of one source: in which batches, of all its objects or of some."""
+
+    batches: Sequence[Row[Any]]
+    whole: bool
+    is_new: bool
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing of the source is staged yet, and all of it will be."""
+        return self.whole and self.is_new
 
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
@@ -95,62 +111,68 @@ def _stage_source(
     """The changes to the records of one source, and what happened to their values."""
     if not _do(conn, "source_table_exists", table=source.table).scalar_one():
         return _Changes(0, 0, 0, 0, 0), Counter()
-    standardiser = _standardiser(ctx, name, source)
-    _open_source(conn, source)
-    whole = _do(conn, "find_changed_objects", source=name, whole=whole).scalar_one()
-    is_new = not _do(conn, "source_is_staged", source=name).scalar_one()
-    is_first = whole and is_new
-    if is_first:
-        repeated = _repeated_records(conn)
-        _do(conn, "find_outdated_rows", keys=repeated)
-        if reader is not conn:  # which has no part in the temporary tables of `conn`
-            _open_source(reader, source)
-            _do(reader, "find_outdated_rows", keys=repeated)
-        batches = _do(conn, "first_batches", source=name, batch_rows=BATCH_ROWS).all()
-    else:
-        reader = conn
-        if whole:
-            _do(conn, "find_current_rows_of_all", batch_rows=BATCH_ROWS)
-            _do(conn, "join_by_hash")
-        else:
-            _do(conn, "find_touched_records", source=name)
-            _do(conn, "find_current_rows_of_touched", batch_rows=BATCH_ROWS)
-        batches = _do(conn, "batches").all()
+    with ThreadPoolExecutor(1) as thread:  # the rules are compiled while the server looks
+        coming = thread.submit(_standardiser, ctx, name, source)
+        due = _find_due(conn, name, source, reader=reader, whole=whole)
+    standardiser = coming.result()
     _do(conn, "open_staged_records")
     target = Target(
-        table=("staging", "records") if is_new else ("pg_temp", "staged_records"),
+        table=("staging", "records") if due.is_new else ("pg_temp", "staged_records"),
         source=name,
         change_seq=_do(conn, "take_change_number").scalar_one(),
         run_id=ctx.run_id,
         freeze=is_bare,
     )
     mapping = FieldMapping(source.fields)
-    read_batch = "read_first_batch" if is_first else "read_batch"
-    with ctx.progress(f"staging {name}", sum(batch.rows_n for batch in batches)) as bar:
+    with ctx.progress(f"staging {name}", sum(batch.rows_n for batch in due.batches)) as bar:
         read = stage_current_rows(
             conn,
-            batches,
+            due.batches,
             mapping,
             standardiser,
             target,
-            reader=reader,
-            read_batch=read_batch,
+            reader=reader if due.is_first else conn,
+            read_batch="read_first_batch" if due.is_first else "read_batch",
             bar=bar,
         )
-    if whole and not is_first:
+    if due.whole and not due.is_first:
         _do(conn, "join_as_planned")
     numbers = {"source": name, "change_seq": target.change_seq, "run_id": ctx.run_id}
-    _do(conn, "stage_first_deletions" if is_first else "stage_deletions", **numbers)
-    if not is_new:
-        _do(conn, f"stage_disappearances_of_{'all' if whole else 'touched'}", **numbers)
+    _do(conn, "stage_first_deletions" if due.is_first else "stage_deletions", **numbers)
+    if not due.is_new:
+        _do(conn, f"stage_disappearances_of_{'all' if due.whole else 'touched'}", **numbers)
     applied = _do(conn, "apply_staged_records", change_seq=target.change_seq).one()
     _do(conn, "drop_staged_records" if read > BATCH_ROWS else "empty_staged_records")
     _do(conn, "consume_objects", run_id=ctx.run_id)
     _do(conn, "close_source")
     _record_counts(conn, ctx, name, standardiser.counts)
-    inserted = applied.inserted + (read if is_new else 0)
+    inserted = applied.inserted + (read if due.is_new else 0)
     changes = _Changes(read, inserted, applied.updated, applied.deleted, applied.moved)
     return changes, standardiser.counts
+
+
+def _find_due(
+    conn: Connection, name: str, source: Source, *, reader: Connection, whole: bool
+) -> _Due:
+    """What is to be staged of one source; leaves temporary tables of it behind."""
+    _open_source(conn, source)
+    whole = _do(conn, "find_changed_objects", source=name, whole=whole).scalar_one()
+    is_new = not _do(conn, "source_is_staged", source=name).scalar_one()
+    if whole and is_new:
+        repeated = _repeated_records(conn)
+        _do(conn, "find_outdated_rows", keys=repeated)
+        if reader is not conn:  # which has no part in the temporary tables of `conn`
+            _open_source(reader, source)
+            _do(reader, "find_outdated_rows", keys=repeated)
+        batches = _do(conn, "first_batches", source=name, batch_rows=BATCH_ROWS).all()
+        return _Due(batches, whole=True, is_new=True)
+    if whole:
+        _do(conn, "find_current_rows_of_all", batch_rows=BATCH_ROWS)
+        _do(conn, "join_by_hash")
+    else:
+        _do(conn, "find_touched_records", source=name)
+        _do(conn, "find_current_rows_of_touched", batch_rows=BATCH_ROWS)
+    return _Due(_do(conn, "batches").all(), whole=whole, is_new=is_new)
 
 
 def _open_source(conn: Connection, source: Source) -> None:
