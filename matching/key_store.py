@@ -117,10 +117,10 @@ def forget(conn: Connection, rule_id: int, *, refined: bool) -> None:
 def _sought(conn: Connection, rule_id: int, bits: int) -> Sought:
     """The entries of a rule that are in buckets, to be found by key."""
 
-    def find(wanted: Ints) -> Keys:
+    def find(wanted: Ints) -> Ints:
         buckets = np.unique(wanted >> (64 - bits)).tolist()
         listed = "{" + ",".join(map(str, buckets)) + "}"
-        return Keys.found(_entries(conn, "find_entries", rule_id=rule_id, buckets=listed), wanted)
+        return _entries(conn, "find_entries", rule_id=rule_id, buckets=listed)
 
     def whole() -> Keys:
         return Keys.of_entries(_entries(conn, "select_entries", rule_id=rule_id))

@@ -129,11 +129,11 @@ NONE = Keys(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 class Sought:
     """Entries that stay where they are stored, but for those under keys that were asked for."""
 
-    def __init__(self, find: Callable[[Ints], Keys], whole: Callable[[], Keys]) -> None:
-        """``find`` gives the entries under keys (in order), ``whole`` gives all."""
+    def __init__(self, find: Callable[[Ints], Ints], whole: Callable[[], Keys]) -> None:
+        """``find`` gives the entries under keys (in order) among others, ``whole`` gives all."""
         self._find, self._whole = find, whole
         self._asked, self._found = NONE.keys, NONE
-        self._coming: Future[Keys] | None = None
+        self._coming: Future[Ints] | None = None
 
     def look_ahead(self, wanted: Ints, database: Executor) -> None:
         """Has entries found meanwhile that will be asked for first; ``wanted`` as :meth:`under`."""
@@ -142,10 +142,11 @@ class Sought:
     def under(self, wanted: Ints) -> tuple[Ints, Ints]:
         """As :meth:`Keys.under`."""
         if self._coming is not None:
-            self._found, self._coming = self._coming.result(), None
+            # What was found is looked through here, while the database finds for the next rule.
+            self._found, self._coming = Keys.found(self._coming.result(), self._asked), None
         new = np.setdiff1d(wanted, self._asked, assume_unique=True)
         if new.size:
-            self._found = Keys.joined([self._found, self._find(new)])
+            self._found = Keys.joined([self._found, Keys.found(self._find(new), new)])
             self._asked = np.union1d(self._asked, new)
         return self._found.under(wanted)
 
