@@ -60,6 +60,22 @@ def test_a_migration_that_is_cut_off_leaves_nothing(
     assert migrations.apply(engine) == ["second.sql"]
 
 
+def test_retired_profiles_are_kept_with_all_their_columns(conn: Connection) -> None:
+    """A migration that gives staging.profiles a column gives it to staging.gone_profiles too: the
+    trigger between them copies whole rows, column by column in their order."""
+    columns = text(
+        "SELECT a.attname, format_type(a.atttypid, a.atttypmod)"
+        " FROM pg_catalog.pg_attribute AS a"
+        " WHERE a.attrelid = CAST(:table AS regclass) AND a.attnum > 0 AND NOT a.attisdropped"
+        " ORDER BY a.attnum"
+    )
+    of_living, of_gone = (
+        conn.execute(columns, {"table": f"staging.{table}"}).all()
+        for table in ("profiles", "gone_profiles")
+    )
+    assert of_living == of_gone
+
+
 def test_every_table_view_and_function_says_what_it_is(conn: Connection) -> None:
     silent = conn.execute(
         text(
