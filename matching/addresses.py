@@ -190,12 +190,32 @@ def compare_postcode(column: Column, left: Codes, right: Codes, street: Levels) 
     return levels
 
 
+(
+    CITY_DIFFERENT,
+    CITY_DIFFERENT_SAME_AREA,
+    CITY_SIMILAR,
+    CITY_ALIKE_SAME_AREA,
+    CITY_EXACT,
+) = range(5)
+# What different, similar and equal text (and, as index -1, absent text) is for a city.
+_CITY_LEVELS = np.array([CITY_DIFFERENT, CITY_SIMILAR, CITY_EXACT, ABSENT], dtype=np.int8)
+_CITY_LEVELS_IN_AREA = np.array(
+    [CITY_DIFFERENT_SAME_AREA, CITY_ALIKE_SAME_AREA, CITY_ALIKE_SAME_AREA, ABSENT], dtype=np.int8
+)
+
+
 def compare_city(
     column: Column, left: Codes, right: Codes, *, street: Levels, postcode: Levels
 ) -> Levels:
-    """Levels of cities; absent where the postcode or the street already says it."""
-    levels = compare_text(column, left, right)
-    known = (postcode >= POSTCODE_SAME_STREET) | ((street >= STREET_CLOSE) & (levels > 0))
+    """Levels of cities; absent where the postcode or the street already says it.
+
+    Postcodes that are near each other are mostly of one city: there the city is judged given that.
+    """
+    found = compare_text(column, left, right)
+    levels = pick(_CITY_LEVELS, found)
+    at = np.flatnonzero((postcode == POSTCODE_AREA) | (postcode == POSTCODE_TYPO))
+    levels[at] = pick(_CITY_LEVELS_IN_AREA, found[at])
+    known = (postcode >= POSTCODE_SAME_STREET) | ((street >= STREET_CLOSE) & (found > 0))
     levels[np.flatnonzero(known)] = ABSENT
     return levels
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from matching.distances import are_alike, edit_distances
 from matching.encode import Codes, Column, group_codes, pick
+from matching.known_names import are_two_names
 from matching.names import nickname_numbers, phonetic_keys, share_nickname
 
 Levels = NDArray[np.int8]
@@ -64,7 +65,15 @@ def equal_codes(left: NDArray[np.int32], right: NDArray[np.int32]) -> Bools:
 
 # -- person names ----------------------------------------------------------------------------------
 
-NAME_DIFFERENT, NAME_SIMILAR, NAME_INITIAL, NAME_NICKNAME, NAME_TYPO, NAME_EXACT = range(6)
+(
+    NAME_DIFFERENT,
+    NAME_OTHER,
+    NAME_SIMILAR,
+    NAME_INITIAL,
+    NAME_NICKNAME,
+    NAME_TYPO,
+    NAME_EXACT,
+) = range(7)
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,8 @@ def _name_table(text: pl.Series) -> _NameTable:
 
 
 def compare_name_part(column: Column, left: Codes, right: Codes) -> Levels:
-    """Levels of given or family names: exact, typo, nickname, initial, similar, different."""
+    """Levels of given or family names: exact, typo, nickname, initial, similar, two known names
+    that are alike, different."""
     levels, todo = split_equal(column, left, right, NAME_EXACT)
     if not todo.size:
         return levels
@@ -116,12 +126,19 @@ def compare_name_part(column: Column, left: Codes, right: Codes) -> Levels:
     at = np.flatnonzero(near)
     levels[todo] = NAME_DIFFERENT
     levels[todo[at]] = _near_names(
-        table, a[at], b[at], edits[at], same_initial=same_initial[at], nicknamed=nicknamed[at]
+        column,
+        table,
+        a[at],
+        b[at],
+        edits[at],
+        same_initial=same_initial[at],
+        nicknamed=nicknamed[at],
     )
     return levels
 
 
 def _near_names(
+    column: Column,
     table: _NameTable,
     a: Codes,
     b: Codes,
@@ -138,27 +155,30 @@ def _near_names(
     )
     shares_word = (first_a == first_b) | (first_a == last_b)
     shares_word |= (last_a == first_b) | (last_a == last_b)
+    shares_word &= shorter > 2
     sounds_alike = equal_codes(pick(table.sound, a), pick(table.sound, b)) & (shorter > 2)
     similar = (
-        (shares_word & (shorter > 2))
-        | ((edits <= 2) & (shorter > 4))
+        ((edits <= 2) & (shorter > 4))
         | ((edits <= 3) & (shorter > 7))
         | ((edits <= 1) & (shorter > 2))
         | (sounds_alike & same_initial)
         | (equal_codes(pick(table.stem, a), pick(table.stem, b)) & (longer - shorter <= 5))
     )
     typo = ((edits <= 1) & (shorter > 3)) | ((edits <= 2) & (shorter > 7))
+    typo |= sounds_alike & (edits <= 2)
+    two_names = are_two_names(column, a, b)
     return highest(
-        (similar, NAME_SIMILAR),
+        (similar | typo, NAME_OTHER),
+        ((similar & ~two_names) | shares_word, NAME_SIMILAR),
         ((shorter == 1) & same_initial, NAME_INITIAL),
         (nicknamed, NAME_NICKNAME),
-        (typo | (sounds_alike & (edits <= 2)), NAME_TYPO),
+        (typo & ~two_names, NAME_TYPO),
         (equal_codes(pick(table.compact, a), pick(table.compact, b)), NAME_EXACT),
     )
 
 
 # What a level says about "the same name", to choose between straight and swapped alignment.
-_ALIGNMENT_WORTH = np.array([-1.0, 1.0, 1.0, 2.5, 2.5, 3.0, 0.0])  # last: ABSENT (index -1)
+_ALIGNMENT_WORTH = np.array([-1.0, 0.0, 1.0, 1.0, 2.5, 2.5, 3.0, 0.0])  # last: ABSENT (index -1)
 
 
 def compare_person_name(
@@ -204,7 +224,8 @@ def _look_in_middle_names(
 
     People go by their middle name, and a maiden name moves there at marriage.
     """
-    at = np.flatnonzero((levels == NAME_DIFFERENT) & (np.maximum(*middle) >= 0))
+    is_other = (levels == NAME_DIFFERENT) | (levels == NAME_OTHER)
+    at = np.flatnonzero(is_other & (np.maximum(*middle) >= 0))
     if not at.size:
         return
     table: _NameTable = column.derive("name_table", _name_table)
@@ -217,12 +238,14 @@ def _look_in_middle_names(
     levels[at[found]] = NAME_SIMILAR
 
 
+# What each level of a name is for a middle name; last: ABSENT (index -1).
+_MIDDLE_LEVELS = np.array([0, 0, 1, 1, 1, 1, 2, ABSENT], dtype=np.int8)
+
+
 def compare_middle_name(column: Column, left: Codes, right: Codes) -> Levels:
     """Levels of middle names: exact, compatible (initial, part, typo), different."""
     parts = compare_name_part(column, left, right)
-    # absent and different stay as they are
-    levels: Levels = np.minimum(parts, np.int8(1)) + (parts == NAME_EXACT)
-    return levels
+    return pick(_MIDDLE_LEVELS, parts)
 
 
 # -- dates -----------------------------------------------------------------------------------------

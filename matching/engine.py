@@ -18,6 +18,7 @@ from matching import organisations
 from matching.closure import closure_pairs
 from matching.distances import WORKERS
 from matching.encode import pick
+from matching.known_names import known_names, partners, set_known_names
 from matching.model import MatchModel, SegmentModel
 from matching.profiles import ORGANISATION, PERSON, Profiles
 from matching.rules import ExactRules, rule_pairs
@@ -84,11 +85,13 @@ def train(
             for name, column in sorted(profiles.columns.items())
             if "word_shares" in column.cache and (name != "organisation" or kind == ORGANISATION)
         }
+        if kind == PERSON:
+            segment.known_names = known_names(profiles.person_names)
     return MatchModel(segments=segments, calibration=list(CALIBRATION), code_version=code_version)
 
 
 def freeze_words(profiles: Profiles, model: MatchModel | None) -> None:
-    """Give name columns the word frequencies of ``model``; those of the data without one."""
+    """Give name columns what ``model`` knows of words and names; what the data say without one."""
     wordy = ["organisation"] + [
         name for name, kind in profiles.extra_types.items() if kind == "name"
     ]
@@ -100,6 +103,11 @@ def freeze_words(profiles: Profiles, model: MatchModel | None) -> None:
         for segment in model.segments.values() if model else ():
             shares = segment.word_shares.get(name, shares)
         organisations.set_word_shares(column, shares)
+    if model is None:
+        known = partners(profiles)
+    else:
+        known = model.segments[PERSON].known_names if PERSON in model.segments else {}
+    set_known_names(profiles.person_names, known)
 
 
 def score(

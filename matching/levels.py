@@ -191,7 +191,8 @@ def _compare_address(
         yield Compared("city", "city", city, column, a, column.codes)
     street_known = np.where(street >= addresses.STREET_CLOSE, street, ABSENT)
     postcode_known = np.where(postcode >= addresses.POSTCODE_TYPO, postcode, ABSENT)
-    finer = np.maximum(np.maximum(street_known, postcode_known), city).astype(np.int8)
+    city_known = np.where(city >= addresses.CITY_SIMILAR, city, np.minimum(city, 0))
+    finer = np.maximum(np.maximum(street_known, postcode_known), city_known).astype(np.int8)
     for name in ("region", "country"):
         if name in columns:
             column = columns[name]

@@ -8,6 +8,7 @@ pair by pair, and that stays as it is throughout a round.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from matching.encode import Codes
 from matching.levels import Compared
-from matching.priors import PRIORS, TypePrior
+from matching.priors import BRANCHES, PRIORS, TypePrior
+from matching.profiles import ORGANISATION, PERSON
 
 SMALLEST: Final = 1e-9
 CERTAIN: Final = 600.0
@@ -31,7 +33,7 @@ Valued = tuple[NDArray[np.intp], Codes]
 class Attribute:
     """One attribute in training: its prior, its current estimates, its values' frequencies."""
 
-    def __init__(self, compared: Compared) -> None:
+    def __init__(self, compared: Compared, kind: str = PERSON) -> None:
         self.name, self.type = compared.name, compared.type
         self.prior: TypePrior = PRIORS[compared.type]
         levels = self.prior.levels
@@ -42,6 +44,9 @@ class Attribute:
         self.column = compared.column
         self.codes = compared.codes
         self.notes: list[str] = []
+        self._shipped_h: Sequence[float | None] = [level.h for level in levels]
+        if kind == ORGANISATION and self.type in BRANCHES:
+            self._shipped_h = BRANCHES[self.type]
 
     @cached_property
     def holders(self) -> NDArray[np.int64]:
@@ -53,8 +58,8 @@ class Attribute:
     @property
     def h(self) -> Floats:
         """Likelihoods under "related": shipped where the type says so, else as for strangers."""
-        shipped = [level.h for level in self.prior.levels]
-        return np.array([u if h is None else h for h, u in zip(shipped, self.u, strict=True)])
+        pairs = zip(self._shipped_h, self.u, strict=True)
+        return np.array([u if h is None else h for h, u in pairs])
 
     @property
     def top(self) -> int:
@@ -65,16 +70,21 @@ class Attribute:
     @property
     def is_shipped_for_related(self) -> bool:
         """Whether the type says how often related customers agree."""
-        return any(level.h is not None for level in self.prior.levels)
+        return any(h is not None for h in self._shipped_h)
 
-    def estimate(self, counts: Floats, prior: Floats, strength: float) -> Floats:
-        """Level shares from weighted counts, each condition drawn towards its prior."""
+    def estimate(
+        self, counts: Floats, prior: Floats, strength: float, strength_given: float | None = None
+    ) -> Floats:
+        """Level shares from weighted counts, each condition drawn towards its prior.
+
+        ``strength_given`` is the strength under a condition, where it is another.
+        """
         out = prior.copy()
         for condition in np.unique(self.conditions):
             mine = self.conditions == condition
             base = prior[mine] / prior[mine].sum()
-            total = counts[mine].sum() + strength
-            out[mine] = (counts[mine] + strength * base) / total
+            known = strength if condition == 0 or strength_given is None else strength_given
+            out[mine] = (counts[mine] + known * base) / (counts[mine].sum() + known)
         return out
 
     def estimate_m(self, counts: Floats, strength: float) -> Floats:
@@ -195,7 +205,7 @@ class State:
     related: float
     all_pairs: float
     prior_pairs: float
-    has_households: bool
+    has_relatives: bool
 
 
 def bayes(pairs: Pairs, others: Others, log_m: Floats, state: State) -> tuple[Floats, Floats]:

@@ -40,6 +40,7 @@ class SegmentModel:
 
     ``namesake_bits`` is what agreement on a given name loses where the family name agrees too, by
     full name (``given|family``): by how much strangers share it more often than its parts say.
+    ``known_names`` says with how many others each name goes (:mod:`matching.known_names`).
     """
 
     kind: str
@@ -50,6 +51,7 @@ class SegmentModel:
     pairs_n: int = 0
     namesake_bits: dict[str, float] = field(default_factory=dict)
     word_shares: dict[str, dict[str, float]] = field(default_factory=dict)
+    known_names: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 

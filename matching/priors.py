@@ -43,25 +43,27 @@ _L = LevelPrior
 PRIORS: Mapping[str, TypePrior] = {
     "given_name": TypePrior(
         (
-            _L("different", 0.01, 0.955, 0.88, most_m=0.06),
-            _L("similar", 0.04, 0.025, 0.04),
+            _L("different", 0.01, 0.955, 0.86, most_m=0.06),
+            _L("other_name", 0.01, 0.015, 0.03),
+            _L("similar", 0.03, 0.010, 0.03),
             _L("initial", 0.03, 0.012, 0.03),
             _L("nickname", 0.06, 0.003, 0.005),
             _L("typo", 0.07, 0.002, 0.005),
             _L("exact", 0.79, 0.003, 0.04),
         ),
-        5,
+        6,
     ),
     "family_name": TypePrior(
         (
-            _L("different", 0.06, 0.975, 0.10),
-            _L("similar", 0.04, 0.015, 0.04),
+            _L("different", 0.06, 0.975, 0.10, most_m=0.25),
+            _L("other_name", 0.01, 0.008, 0.01),
+            _L("similar", 0.03, 0.007, 0.03),
             _L("initial", 0.01, 0.005, 0.005),
             _L("nickname", 0.005, 0.001, 0.005),
             _L("typo", 0.085, 0.002, 0.07),
             _L("exact", 0.80, 0.002, 0.78),
         ),
-        5,
+        6,
     ),
     "middle_name": TypePrior(
         (_L("different", 0.10, 0.93), _L("compatible", 0.2, 0.05), _L("exact", 0.7, 0.02)), 2
@@ -128,10 +130,12 @@ PRIORS: Mapping[str, TypePrior] = {
     "city": TypePrior(
         (
             _L("different", 0.25, 0.97, 0.12),
+            _L("different_same_area", 0.10, 0.5, 0.05, 1),
             _L("similar", 0.05, 0.005, 0.05),
+            _L("alike_same_area", 0.90, 0.5, 0.95, 1),
             _L("exact", 0.70, 0.025, 0.83),
         ),
-        2,
+        4,
     ),
     "area": TypePrior((_L("different", 0.08, 0.75, 0.05), _L("equal", 0.92, 0.25, 0.95)), 1),
     "identifier": TypePrior(
@@ -166,3 +170,12 @@ PRIORS: Mapping[str, TypePrior] = {
     ),
 }
 """Prior likelihoods per comparison type; levels of one condition sum to one in each column."""
+
+BRANCHES: Mapping[str, tuple[float, ...]] = {
+    "street": (0.60, 0.03, 0.04, 0.02, 0.04, 0.27),
+    "postcode": (0.40, 0.10, 0.15, 0.05, 0.90, 0.40),
+    "city": (0.40, 0.30, 0.03, 0.70, 0.57),
+    "area": (0.20, 0.80),
+}
+"""``h`` of related organisations, where it is another than that of related persons: families share
+a roof, branches of a company its name and telephone, seldom a street."""

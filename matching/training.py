@@ -34,17 +34,21 @@ from matching.levels import compare
 from matching.mixture import SMALLEST, Attribute, Floats, Others, Pairs, State, Valued, bayes
 from matching.model import AttributeModel, SegmentModel
 from matching.namesakes import Namesakes
-from matching.profiles import ORGANISATION, PERSON, Profiles
+from matching.profiles import ORGANISATION, Profiles
 
 RANDOM_PAIRS = 300_000
 TRAINING_PAIRS = 250_000
 PRIOR_PAIRS_M = 40.0
 PRIOR_PAIRS_U = 2_000.0
+PRIOR_PAIRS_GIVEN = 100.0
+"""Fewer under a condition (near postcodes, one street), of which few random pairs are."""
 EM_STEPS = 25
 ROUNDS = 3
 FREQUENT_VALUES = 3_000
 LEAST_RELATED = 0.25
-"""The fewest related pairs assumed per matching pair, where persons have a phone or a street."""
+"""The fewest related pairs assumed per matching pair, where there are phones or streets …"""
+UNSEEN_RELATED = 5_000.0
+"""… until so many matching pairs, with which it has halved, were seen with fewer than that."""
 
 Positions = NDArray[np.int64]
 
@@ -82,18 +86,20 @@ def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positio
         left, right = sampled.result()
     share = len(left) / candidate_n if candidate_n else 1.0
     compared = compare(profiles, left, right, kind, workers=WORKERS)
-    attributes = [Attribute(one) for one in compared]
-    random, candidates = Pairs(of_random), Pairs(compared)
     n = len(members)
     all_pairs = max(n * (n - 1) / 2.0, 1.0)
     # Before data speak: every second profile has one partner, and a third as many have relatives.
     expected = 0.5 * n / all_pairs
+    if not compared:  # records of which nothing is known
+        return SegmentModel(kind, [], min(expected, 0.5) / 2, expected / 6.0, profiles_n=n)
+    attributes = [Attribute(one, kind) for one in compared]
+    random, candidates = Pairs(of_random), Pairs(compared)
     state = State(
         match=expected,
         related=expected / 3.0,
         all_pairs=all_pairs * share,
         prior_pairs=max(n / 20.0, 5.0),
-        has_households=kind == PERSON and any(a.name in ("phone", "street") for a in attributes),
+        has_relatives=any(one.name in ("phone", "street") for one in attributes),
     )
     namesakes = Namesakes(profiles, members)
     posterior_random: Floats = np.zeros(len(random))
@@ -153,9 +159,7 @@ def _by_rank(profiles: Profiles) -> Positions:
 def _estimate_u(attribute: Attribute, levels: Levels, strangers: Floats) -> None:
     prior = np.array([level.u for level in attribute.prior.levels])
     counts = _level_counts(levels, strangers, len(prior))
-    # What holds under a condition (same street) is too rare among random pairs: the prior stays.
-    counts[attribute.conditions > 0] = 0.0
-    attribute.u = attribute.estimate(counts, prior, PRIOR_PAIRS_U)
+    attribute.u = attribute.estimate(counts, prior, PRIOR_PAIRS_U, PRIOR_PAIRS_GIVEN)
 
 
 def _level_counts(levels: Levels, weights: Floats, size: int) -> Floats:
@@ -219,7 +223,8 @@ def _maximise(attributes: list[Attribute], pairs: Pairs, others: Others, state: 
         kin = (related.sum() + 0.2 * state.prior_pairs) / state.all_pairs
         state.match = min(match, 0.5)
         # A file in which nobody seems related yet will meet its first household tomorrow.
-        least = LEAST_RELATED * state.match if state.has_households else 0.0
+        doubt = UNSEEN_RELATED / (UNSEEN_RELATED + matches.sum())
+        least = LEAST_RELATED * doubt * state.match if state.has_relatives else 0.0
         state.related = min(max(kin, least), 2 * state.match, 0.4)
     return posterior
 

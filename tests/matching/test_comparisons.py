@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from matching import addresses, comparisons, contacts, organisations
+from matching import addresses, comparisons, contacts, known_names, organisations
 from matching.encode import Codes, Column, encode
 from matching.priors import PRIORS
 
@@ -63,6 +63,50 @@ def test_given_names(left: str | None, right: str | None, expected: str | None) 
 )
 def test_family_names(left: str, right: str, expected: str) -> None:
     assert name_of("family_name", level(comparisons.compare_name_part, left, right)) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("mary", "mark", "other_name"),
+        ("darla", "darlene", "other_name"),
+        ("mary", "maryy", "typo"),  # nobody's name
+        ("mark", "marck", "typo"),  # some people's, but so rare beside Mark
+        ("mark", "mark", "exact"),
+        ("mary", "darla", "different"),
+        ("jon", "jonathan", "nickname"),
+        ("mary", "mary ann", "nickname"),
+    ],
+)
+def test_two_known_names_are_no_typing_error(left: str, right: str, expected: str) -> None:
+    column = encode(pl.Series([left, right]))
+    known = {"mary": 80, "mark": 300, "darla": 9, "darlene": 7, "marck": 4}
+    known_names.set_known_names(column, known | {"jon": 20, "jonathan": 60, "mary ann": 5})
+    code = [column.codes_of([name]) for name in (left, right)]
+    assert name_of("given_name", comparisons.compare_name_part(column, *code)[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("cities", "postcodes", "expected"),
+    [
+        (("raleigh", "raleigh"), ("27610", "28801"), "exact"),
+        (("raleigh", "raleigh"), ("27610", "27613"), "alike_same_area"),
+        (("raleigh", "ralegh"), ("27610", "27658"), "alike_same_area"),
+        (("raleigh", "durham"), ("27610", "27613"), "different_same_area"),
+        (("raleigh", "ralegh"), ("27610", "28801"), "similar"),
+        (("raleigh", "durham"), ("27610", "28801"), "different"),
+        (("raleigh", None), ("27610", "27613"), None),
+        (("raleigh", "raleigh"), (None, "27613"), "exact"),
+    ],
+)
+def test_near_postcodes_make_one_city_likely(
+    cities: tuple[str, str | None], postcodes: tuple[str | None, str], expected: str | None
+) -> None:
+    none = comparisons.blank_levels(1)
+    postcode = level(lambda *ends: addresses.compare_postcode(*ends, none), *postcodes)
+    near = np.array([postcode], dtype=np.int8)
+    found = level(lambda *ends: addresses.compare_city(*ends, street=none, postcode=near), *cities)
+    assert name_of("city", found) == expected
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from matching.levels import Compared
 from matching.mixture import Attribute, Pairs, State, bayes
 from matching.priors import PRIORS
 
-STATE = State(match=0.01, related=0.003, all_pairs=1e6, prior_pairs=5.0, has_households=True)
+STATE = State(match=0.01, related=0.003, all_pairs=1e6, prior_pairs=5.0, has_relatives=True)
 
 
 def compared(types: tuple[str, ...], pairs_n: int, seed: int) -> list[Compared]:
@@ -100,13 +100,24 @@ def test_no_pairs_have_no_groups() -> None:
     assert len(match) == len(related) == len(pairs.sums(match)) == 0
 
 
-@pytest.mark.parametrize(("counted", "most"), [(0.5, 0.06), (0.01, 0.06)])
-def test_relatives_do_not_teach_that_given_names_change(counted: float, most: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "counted", "learnt"),
+    [
+        ("given_name", 0.5, 0.06),
+        ("given_name", 0.01, 0.01),
+        ("family_name", 0.9, 0.25),
+        ("family_name", 0.2, 0.2),
+    ],
+)
+def test_neither_relatives_nor_strangers_teach_that_names_change(
+    name: str, counted: float, learnt: float
+) -> None:
     """Whatever the pairs say; the other levels keep their proportions, and all add up to one."""
-    given = Attribute(compared(("given_name",), 1, seed=1)[0])
-    counts = np.array([counted, 0, 0, 0, 0, 1.0 - counted]) * 1e6
-    m = given.estimate_m(counts, 40.0)
+    part = Attribute(compared((name,), 1, seed=1)[0])
+    counts = np.zeros(len(part.prior.levels))
+    counts[[0, -1]] = counted * 1e6, (1.0 - counted) * 1e6
+    m = part.estimate_m(counts, 40.0)
     assert m.sum() == pytest.approx(1.0)
-    assert m[0] == pytest.approx(min(counted, most), rel=0.01)
-    free = given.estimate(counts, np.array([level.m for level in given.prior.levels]), 40.0)
+    assert m[0] == pytest.approx(learnt, rel=0.01)
+    free = part.estimate(counts, np.array([level.m for level in part.prior.levels]), 40.0)
     np.testing.assert_allclose(m[1:] / m[-1], free[1:] / free[-1])

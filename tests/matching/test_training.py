@@ -12,7 +12,7 @@ import pytest
 from matching import engine
 from matching.model import AttributeModel, MatchModel, SegmentModel
 from matching.priors import PRIORS
-from matching.profiles import PERSON, Profiles
+from matching.profiles import ORGANISATION, PERSON, Profiles
 from matching.training import ordered_u
 
 Person = Mapping[str, str | None]
@@ -89,6 +89,52 @@ def test_two_records_keep_the_prior(trained: Train) -> None:
     phone = attribute(trained(people), "phone")
     shipped = [level.m for level in PRIORS["phone"].levels]
     np.testing.assert_allclose(phone.m, shipped, atol=0.05)
+
+
+def test_records_of_which_nothing_is_known_are_no_obstacle(trained: Train) -> None:
+    people: list[Person] = [{"organisation": "acme"}, {"organisation": "apex"}, {}]
+    model = trained(people)
+    assert model.segments[PERSON].attributes == []
+    assert model.segments[ORGANISATION].attributes
+
+
+def test_who_lives_in_one_town_is_not_one_customer(
+    profiles_of: Callable[..., Profiles], all_pairs: Callable[..., Any]
+) -> None:
+    """Nobody is there twice. Namesakes by given name in one town, with near postcodes, are all that
+    look like matches; if they teach that family names change, they all become one."""
+    chance = random.Random(5)
+    letters = "abcdefghijklmnoprstuvw"
+    towns = [("".join(chance.choices(letters, k=7)), 10_000 + 100 * at) for at in range(40)]
+    given = ["".join(chance.choices(letters, k=6)) for _ in range(40)]
+    people: list[Person] = []
+    for _ in range(1500):
+        town, postcode = chance.choice(towns)
+        people.append(
+            {
+                "given_name": chance.choice(given),
+                "family_name": "".join(chance.choices(letters, k=7)),
+                "city": town,
+                "postcode": str(postcode + chance.randrange(100)),
+            }
+        )
+    profiles = profiles_of(people)
+    left, right = all_pairs(len(people))
+    met = np.array([p["city"] for p in people])
+    first = np.array([p["given_name"] for p in people])
+    blocked = (met[left] == met[right]) & (first[left] == first[right])
+    left, right = left[blocked], right[blocked]
+    model = engine.train(profiles, left, right, code_version="test")
+    pairs = engine.ScoredPairs.joined(
+        engine.match(
+            profiles,
+            model,
+            (left, right, np.ones(len(left), dtype=np.int16)),
+            engine.Judge(engine.ExactRules(), auto_merge=0.6, review=0.2),
+        )
+    )
+    assert len(left) > 500
+    assert (pairs.decision == 2).sum() == 0
 
 
 def test_nothing_trains_on_nothing(trained: Train) -> None:
