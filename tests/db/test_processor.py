@@ -53,9 +53,11 @@ def test_what_somebody_chose_stays() -> None:
     assert shown.stdout.strip() == "X86_V3"
 
 
-def test_the_command_line_does_not_load_numpy_first() -> None:
-    probe = "import sys; import mdm.cli; print('numpy' in sys.modules)"
+def test_a_run_does_not_load_numpy_first() -> None:
+    probe = (
+        "import sys, mdm.commands.run, mdm.app; print([m in sys.modules for m in ('db', 'numpy')])"
+    )
     shown = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True
     )
-    assert shown.stdout.strip() == "False"
+    assert shown.stdout.strip() == "[True, False]"
