@@ -66,9 +66,9 @@ def read_rows(conn: Connection, select: str, kinds: Kinds, **values: object) -> 
     """The rows of ``select`` as a structured array in the byte order of the wire.
 
     The columns must be of these very widths (``i8`` for bigint) and never NULL; else ValueError.
-    ``values`` are put in for the ``{placeholders}``, as literals: COPY knows no bound parameters.
+    ``values`` as in :func:`filled`.
     """
-    wire, _ = _copied(conn, _filled(conn, select, values))
+    wire, _ = _copied(conn, filled(conn, select, values))
     row = _row([(name, kind, None) for name, kind in kinds])
     size = len(wire) - len(HEADER) - len(TRAILER)
     if size % row.itemsize:
@@ -83,7 +83,7 @@ def read_parts(
 
     Each row of ``select`` is a part of the columns, each value such a part:
     ``string_agg(int8send(x), '')``, NULL where there is nothing. ``values`` as in
-    :func:`read_rows`. ValueError when the parts are not of these kinds, rather than numbers read
+    :func:`filled`. ValueError when the parts are not of these kinds, rather than numbers read
     from wrong bytes.
     """
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name, _ in kinds}
@@ -103,9 +103,9 @@ def read_values(
 ) -> Iterator[list[memoryview]]:
     """The rows of ``select``, whose values are few and long, as bytes; NULL is none of them.
 
-    ``values`` as in :func:`read_rows`.
+    ``values`` as in :func:`filled`.
     """
-    wire, rows_n = _copied(conn, _filled(conn, select, values))
+    wire, rows_n = _copied(conn, filled(conn, select, values))
     at = len(HEADER)
     for _ in range(rows_n):
         (fields_n,) = _FIELDS.unpack_from(wire, at)
@@ -169,7 +169,9 @@ def write_ragged(
     return bulk.copy_in(conn, table, columns, sink, options="FORMAT binary")
 
 
-def _filled(conn: Connection, select: str, values: Mapping[str, object]) -> str:
+def filled(conn: Connection, select: str, values: Mapping[str, object]) -> str:
+    """``select`` with ``values`` in place of its ``{placeholders}``, as literals: COPY knows no
+    bound parameters."""
     if not values:
         return select
     literals = {name: sql.Literal(value) for name, value in values.items()}

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy, match_groups
-from db.queries import load, query
+from db.match_groups import array_of
+from db.queries import load
 from matching import closure
 from matching.keys import Ints
 from matching.pair_tables import SQL
 
-_WALKED = ("pg_temp", "walked_profiles")
-_LISTED = ("pg_temp", "listed_pairs")
 PAIR = (
     ("left", "i8"),
     ("right", "i8"),
@@ -108,30 +107,29 @@ class Walk:
     ``new`` are the profiles (ids in order) of which nothing can be stored yet.
     """
 
-    def __init__(self, conn: Connection, new: Ints) -> None:
-        self._conn, self._new = conn, new
-        self._read = new
+    def __init__(self, new: Ints) -> None:
+        self._new = self._read = new
         self._stored = [none()]
 
-    def read(self, profile_ids: Ints) -> None:
+    def read(self, conn: Connection, profile_ids: Ints) -> None:
         """Reads the stored groups of these profiles (ids in order) not read yet."""
         step = profile_ids[~places(self._read, profile_ids)[1]]
         if not step.size:
             return
-        pairs = pairs_of(match_groups.read_of(self._conn, step))
+        pairs = pairs_of(match_groups.read_of(conn, step))
         self._read = distinct(np.concatenate([self._read, step, pairs.left, pairs.right]))
         self._stored.append(pairs)
 
-    def groups(self, seeds: Ints, came: Pairs, went: Pairs) -> Groups:
+    def groups(self, conn: Connection, seeds: Ints, came: Pairs, went: Pairs) -> Groups:
         """The groups of the profiles ``seeds`` (ids in order).
 
-        Scored pairs that ``came`` are not stored yet, those that ``went`` no longer; of a pair that
-        was scored anew both is true.
+        Scored pairs that ``came`` are in no stored group yet, those that ``went`` may be still; of
+        a pair that was scored anew both is true. Whether they are stored as pairs does not matter.
         """
         tied = came.where(came.ties)
         reached = step = seeds
         while step.size:
-            self.read(step)
+            self.read(conn, step)
             found = []
             for pairs in (tied, *self._stored):
                 found += [pairs.right[places(step, pairs.left)[1]]]
@@ -143,11 +141,13 @@ class Walk:
         was = closure.components(len(reached), stored.left, stored.right)
         came, went = _inside(reached, came), _inside(reached, went)
         inner = Pairs.joined([stored.where(~are_among(stored, went)), came])
-        inner = Pairs.joined([inner, self._rejected(reached, was, inner)])
+        rejected = self._rejected(conn, reached, was, inner)
+        rejected = rejected.where(~are_among(rejected, Pairs.joined([came, went])))
+        inner = Pairs.joined([inner, rejected])
         ties = inner.where(inner.ties)
         return Groups(reached, inner, closure.components(len(reached), ties.left, ties.right))
 
-    def _rejected(self, ids: Ints, was: Ints, known: Pairs) -> Pairs:
+    def _rejected(self, conn: Connection, ids: Ints, was: Ints, known: Pairs) -> Pairs:
         """The rejected pairs scored before between two stored groups (``was``) now one."""
         ties = known.where(known.ties)
         label = closure.components(len(ids), ties.left, ties.right)
@@ -164,31 +164,13 @@ class Walk:
         is_new = places(self._new, ids)[1]
         sought = (was[left] != was[right]) & ~(is_new[left] | is_new[right])
         left, right = left[sought], right[sought]
-        read = [self._among(ids[left], ids[right]), self._rejected_of(ids[is_large])]
+        ends = {"left": array_of(ids[left]), "right": array_of(ids[right])}
+        read = [_read(conn, "select_rejected_among", **ends)]
+        if is_large.any():
+            profiles = array_of(ids[is_large])
+            read.append(_read(conn, "select_rejected_of", profiles=profiles))
         pairs = _inside(ids, Pairs.joined(read))
         return pairs.where(was[pairs.left] != was[pairs.right])
-
-    def _among(self, left: Ints, right: Ints) -> Pairs:
-        """Which of these pairs are stored and rejected."""
-        list_pairs(self._conn, left, right)
-        select = load(SQL)["select_rejected_of_listed"]
-        return pairs_of(binary_copy.read_rows(self._conn, select, PAIR))
-
-    def _rejected_of(self, profile_ids: Ints) -> Pairs:
-        """The rejected pairs that are stored of these profiles, from their left side."""
-        if not len(profile_ids):
-            return none()
-        self._conn.execute(query(SQL, "empty_walked_profiles"))
-        binary_copy.write_columns(self._conn, _WALKED, {"profile_id": profile_ids})
-        select = load(SQL)["select_rejected_of_walked"]
-        return pairs_of(binary_copy.read_rows(self._conn, select, PAIR))
-
-
-def list_pairs(conn: Connection, left: Ints, right: Ints) -> None:
-    """Puts these pairs, and no others, into the temporary table of listed pairs."""
-    conn.execute(query(SQL, "empty_listed_pairs"))
-    ends = {"profile_id_l": left, "profile_id_r": right}
-    binary_copy.write_columns(conn, _LISTED, ends)
 
 
 def unscored(left: Ints, right: Ints) -> Pairs:
@@ -204,6 +186,10 @@ def none() -> Pairs:
     """No pairs."""
     nothing = np.empty(0, dtype=np.int64)
     return unscored(nothing, nothing)
+
+
+def _read(conn: Connection, name: str, **values: object) -> Pairs:
+    return pairs_of(binary_copy.read_rows(conn, load(SQL)[name], PAIR, **values))
 
 
 def pairs_of(rows: NDArray[Any]) -> Pairs:

@@ -73,25 +73,14 @@ VALUES ('matching', :change_seq, :run_id, :config_hash)
 ON CONFLICT (layer) DO UPDATE SET change_seq = excluded.change_seq, run_id = excluded.run_id,
     config_hash = excluded.config_hash;
 
--- name: drop_temporary
--- Two runs may share a transaction.
-DROP TABLE IF EXISTS pg_temp.changed_pairs, pg_temp.wanted_profiles, pg_temp.walked_profiles,
-    pg_temp.listed_pairs;
-
--- name: create_temporary
--- To be filled by COPY. Of the candidate pairs that changed, those that may have a score, as they
--- stand now (rule 0: gone); profiles to compare; profiles of groups too large to list all pairs of;
--- pairs to look up or to drop.
+-- name: create_changed_pairs
+-- Of the candidate pairs that changed those that may have a score, as they stand now (rule 0: gone); to
+-- be filled by COPY. Two runs may share a transaction.
+DROP TABLE IF EXISTS pg_temp.changed_pairs;
 CREATE TEMPORARY TABLE changed_pairs (
     profile_id_l bigint NOT NULL,
     profile_id_r bigint NOT NULL,
     rule_id      smallint NOT NULL
-) ON COMMIT DROP;
-CREATE TEMPORARY TABLE wanted_profiles (profile_id bigint NOT NULL) ON COMMIT DROP;
-CREATE TEMPORARY TABLE walked_profiles (profile_id bigint NOT NULL) ON COMMIT DROP;
-CREATE TEMPORARY TABLE listed_pairs (
-    profile_id_l bigint NOT NULL,
-    profile_id_r bigint NOT NULL
 ) ON COMMIT DROP;
 
 -- name: select_changes
@@ -115,10 +104,6 @@ SELECT string_agg(int8send(r.profile_id), '' ORDER BY r.profile_id)
 FROM staging.retired_profiles AS r
 WHERE r.change_seq > {behind}
 
--- name: empty_wanted_profiles
--- Make room for others.
-TRUNCATE pg_temp.wanted_profiles;
-
 -- name: select_wanted_profiles
 -- For COPY: the wanted profiles, in the order of the ids, in which the server walks the index by itself:
 -- of so few as it expects of a list it does not know it never reads the whole table.
@@ -126,7 +111,7 @@ SELECT p.profile_id, p.fingerprint, p.given_name, p.middle_name, p.family_name, 
        p.organisation, p.email, p.phone, p.date_of_birth, p.gender, p.street, p.city, p.region,
        p.postcode, p.country, p.tax_id, p.customer_number, p.extra
 FROM staging.profiles AS p
-WHERE p.profile_id = ANY (ARRAY(SELECT w.profile_id FROM pg_temp.wanted_profiles AS w))
+WHERE p.profile_id = ANY (ARRAY(SELECT unnest(CAST({wanted} AS bigint[]))))
 ORDER BY p.profile_id
 
 -- name: analyse_changed_pairs
@@ -144,35 +129,25 @@ RETURNING p.profile_id_l, p.profile_id_r, p.match_weight, p.match_probability,
           CAST(CASE p.decision WHEN 'REJECT' THEN 0 WHEN 'FLAG_REVIEW' THEN 1 ELSE 2 END AS smallint),
           p.rule_id = 0
 
--- name: empty_walked_profiles
--- Make room for others.
-TRUNCATE pg_temp.walked_profiles;
-
--- name: select_rejected_of_walked
--- For COPY: the rejected pairs of which a walked profile is the left side.
+-- name: select_rejected_of
+-- For COPY: the rejected pairs of which one of some profiles is the left side.
 SELECT p.profile_id_l, p.profile_id_r, p.match_weight, p.match_probability,
        CAST(CASE WHEN p.is_vetoed THEN -1 ELSE 0 END AS smallint), p.rule_id = 0
-FROM (SELECT s.profile_id FROM pg_temp.walked_profiles AS s ORDER BY s.profile_id) AS walked
-CROSS JOIN LATERAL (
-    SELECT * FROM staging.identity_match_candidates AS l
-    WHERE l.profile_id_l = walked.profile_id AND l.decision = 'REJECT'
-    OFFSET 0  -- keeps it a search per profile, whatever the planner believes of the temporary table
-) AS p
+FROM staging.identity_match_candidates AS p
+WHERE p.profile_id_l = ANY (ARRAY(SELECT unnest(CAST({profiles} AS bigint[]))))
+  AND p.decision = 'REJECT'
 
--- name: empty_listed_pairs
--- Make room for others.
-TRUNCATE pg_temp.listed_pairs;
-
--- name: select_rejected_of_listed
--- For COPY: the listed pairs that were scored and rejected, as above.
+-- name: select_rejected_among
+-- For COPY: of some pairs those that were scored and rejected, as above.
 SELECT p.profile_id_l, p.profile_id_r, p.match_weight, p.match_probability,
        CAST(CASE WHEN p.is_vetoed THEN -1 ELSE 0 END AS smallint), p.rule_id = 0
-FROM pg_temp.listed_pairs AS listed
+FROM unnest(CAST({left} AS bigint[]), CAST({right} AS bigint[])) AS listed (left_id, right_id)
 CROSS JOIN LATERAL (
     SELECT * FROM staging.identity_match_candidates AS s
-    WHERE s.profile_id_l = listed.profile_id_l AND s.profile_id_r = listed.profile_id_r
+    WHERE s.profile_id_l = listed.left_id AND s.profile_id_r = listed.right_id
       AND s.decision = 'REJECT'
-    OFFSET 0) AS p
+    OFFSET 0  -- keeps it a search per pair, whatever the planner believes
+) AS p
 
 -- name: select_same_profiles
 -- For COPY: the profiles with a record that a steward called the same as another.
@@ -187,8 +162,8 @@ WHERE d.verdict = 'SAME'
 -- name: drop_closing_pairs
 -- Drop the pairs that close no group any more; what a rule found is not theirs to drop.
 DELETE FROM staging.identity_match_candidates AS p
-USING pg_temp.listed_pairs AS c
-WHERE p.profile_id_l = c.profile_id_l AND p.profile_id_r = c.profile_id_r AND p.rule_id = 0;
+USING unnest(CAST(:left AS bigint[]), CAST(:right AS bigint[])) AS c (left_id, right_id)
+WHERE p.profile_id_l = c.left_id AND p.profile_id_r = c.right_id AND p.rule_id = 0;
 
 -- name: forget_rescored
 -- Forget what identity has looked at and the check of a run has passed.

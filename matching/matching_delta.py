@@ -6,10 +6,8 @@ members are found anew, and the pairs inside it that no rule found are made righ
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
-from db.match_groups import VETOED
+from db.match_groups import VETOED, array_of
 from db.queries import load, query
 from matching import engine, group_store, groups, model_store, pair_copy, pair_counts
 from matching.closure import closure_pairs
@@ -29,10 +27,10 @@ from matching.pair_tables import (
     encoded,
     judge_of,
     placed,
+    two_lines,
 )
 from mdm.phases import PhaseReport, RunContext
 
-_WANTED = ("pg_temp", "wanted_profiles")
 _CHANGED = ("pg_temp", "changed_pairs")
 _RESCORED = ("staging", "rescored_profiles")
 _TOLD = (("left", "i8"), ("right", "i8"), ("rule", "i2"), ("change_seq", "i8"))
@@ -49,53 +47,51 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
     if pinned is None or ctx.config.matching.always_match:
         return None
     model_id, model = pinned.model_id, pinned.model
-    conn.execute(query(SQL, "drop_temporary"))
-    conn.execute(query(SQL, "create_temporary"))
     told = _Told.read(conn, behind)
     found = told.rule > 0
     left, right, rule = told.left[found], told.right[found], told.rule[found]
-    copied = _copied(conn, _ends_of(left, right, told.new))
     judge = judge_of(ctx.config)
-    walk = groups.Walk(conn, told.new)
-    with ctx.progress("matching", 3, "steps") as bar, ThreadPoolExecutor(1) as database:
+    walk = groups.Walk(told.new)
+    with ctx.progress("matching", 3, "steps") as bar, two_lines(conn) as (writing, reading):
+        halves = np.array_split(_ends_of(left, right, told.new), 2)
+        copied = [writing.begin(copied_profiles, halves[0])]
+        copied += [reading.begin(copied_profiles, halves[1])]
         # The old scores go while the new ones are made, and where those are likely to tie is read.
-        dropping = database.submit(_drop, conn, told)
+        dropping = writing.begin(_drop, told)
         likely = _is_early(rule)
-        ahead = database.submit(walk.read, _ends_of(left[likely], right[likely]))
-        profiles = encoded(copied, ctx.config)
+        ahead = reading.begin(walk.read, _ends_of(left[likely], right[likely]))
+        profiles = encoded([part.result() for part in copied], ctx.config)
         if not model_store.knows(model, profiles):
-            ahead.result()
             return None
         engine.freeze_words(profiles, model)
         candidates = placed(profiles, left, right, rule)
         scored = engine.judged(profiles, model, candidates, judge)
         went = dropping.result()
-        ahead.result()
         bar.update()
+        # The new ones are written while the groups that they change are found and closed.
+        written = writing.begin(pair_copy.write, scored, profiles.profile_id, model_id)
+        ahead.result()
         change = _Change(_by_id(scored, profiles.profile_id), went, told.is_new[found])
-        walked = walk.groups(change.seeds(told.retired), change.came, went)
+        seeds = change.seeds(told.retired)
+        walked = reading.begin(walk.groups, seeds, change.came, went).result()
         opened, closed = _closing(walked, engine.raw_bits(judge.review, model))
-        closing_profiles = _copied(conn, _ends([closed]))
-        # The new ones are written while those that close their groups are scored.
-        writing = database.submit(pair_copy.write, conn, scored, profiles.profile_id, model_id)
-        others = encoded(closing_profiles, ctx.config)
+        others = encoded([reading.begin(copied_profiles, _ends([closed])).result()], ctx.config)
         engine.freeze_words(others, model)
         rules = np.full(len(closed), engine.CLOSURE_RULE, dtype=np.int16)
         closing = engine.judged(
             others, model, placed(others, closed.left, closed.right, rules), judge
         )
         closed = _by_id(closing, others.profile_id)
-        writing.result()
+        written.result()
         bar.update()
-        groups.list_pairs(conn, opened.left, opened.right)
-        conn.execute(query(SQL, "drop_closing_pairs"))
+        ends = {"left": array_of(opened.left), "right": array_of(opened.right)}
+        conn.execute(query(SQL, "drop_closing_pairs"), ends)
         pair_copy.write(conn, closing, others.profile_id, model_id)
         inner = walked.by_id(walked.inner)
         there = Pairs.joined([inner.where(~are_among(inner, opened)), closed])
         group_store.rewrite(conn, walked.ids, there)
         _count(conn, came=[change.came, closed], went=[went, opened])
         _tell(conn, ctx, change, walked, there, opened, closed)
-        conn.execute(query(SQL, "drop_temporary"))
         bar.update()
     return PhaseReport(
         len(left),
@@ -122,12 +118,6 @@ def _is_early(rule: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Which pairs the first half of the rules found: most of these tie, and few of the others."""
     rules = np.unique(rule)
     return np.isin(rule, rules[: len(rules) // 2])
-
-
-def _copied(conn: Connection, profile_ids: Ints) -> io.BytesIO:
-    conn.execute(query(SQL, "empty_wanted_profiles"))
-    binary_copy.write_columns(conn, _WANTED, {"profile_id": profile_ids})
-    return copied_profiles(conn, "select_wanted_profiles")
 
 
 @dataclass(frozen=True)
@@ -166,6 +156,7 @@ class _Told:
 def _drop(conn: Connection, told: _Told) -> Pairs:
     """The changed pairs that had a score; it is dropped."""
     old = ~told.is_new
+    conn.execute(query(SQL, "create_changed_pairs"))
     binary_copy.write_columns(
         conn,
         _CHANGED,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 import polars as pl
 from sqlalchemy import Connection
 
 from db import binary_copy, bulk
+from db.match_groups import array_of
 from db.queries import load, query
 from matching import engine
 from matching.blocking_tables import RULES_END
@@ -26,6 +27,8 @@ from mdm.config import Config
 SQL: Final = "matching/matching.sql"
 _BLOCKS_AT_ONCE: Final = 1 << 16
 """512 MB of pairs make a value of 100 MB; one must stay below 1 GB."""
+P = ParamSpec("P")
+T = TypeVar("T")
 Candidates = tuple[engine.Positions, engine.Positions, Rules]
 
 
@@ -35,46 +38,64 @@ def judge_of(config: Config) -> engine.Judge:
     return engine.Judge(rules, config.matching.auto_merge, config.matching.review)
 
 
-def read_both(conn: Connection, config: Config) -> tuple[Profiles, Candidates]:
-    """All profiles, encoded for comparison, and all candidate pairs, as positions among them."""
-    with _beside(conn) as other, ThreadPoolExecutor(1) as database:
-        # The pairs come while profiles do, and while these are encoded here.
-        if other is None:
-            copied = copied_profiles(conn, "select_profiles")
-            coming = database.submit(_read_pairs, conn)
-        else:
-            coming = database.submit(_read_pairs, other)
-            copied = copied_profiles(conn, "select_profiles")
-        profiles = encoded(copied, config)
-        return profiles, placed(profiles, *coming.result())
+class Line:
+    """A connection that does one thing after the other, while its caller goes on."""
+
+    def __init__(self, conn: Connection, thread: ThreadPoolExecutor) -> None:
+        self._conn, self._thread = conn, thread
+
+    def begin(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **more: P.kwargs
+    ) -> Future[T]:
+        """The outcome, when it is there, of ``work`` with this connection first."""
+        return self._thread.submit(work, self._conn, *args, **more)
 
 
 @contextlib.contextmanager
-def _beside(conn: Connection) -> Iterator[Connection | None]:
-    """A second connection; none where ``conn`` alone sees what was written, as in a rehearsal."""
-    if conn.execute(query(SQL, "has_written")).scalar_one():
-        yield None
-    else:
-        with conn.engine.connect() as other:
-            yield other
+def two_lines(conn: Connection) -> Iterator[tuple[Line, Line]]:
+    """``conn`` and a second connection to read what was committed.
+
+    The same line twice where ``conn`` has written: then it alone sees all, as in a rehearsal.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        line = Line(conn, thread)
+        if conn.execute(query(SQL, "has_written")).scalar_one():
+            yield line, line
+        else:
+            with conn.engine.connect() as other, ThreadPoolExecutor(1) as second:
+                yield line, Line(other, second)
+
+
+def read_both(conn: Connection, config: Config) -> tuple[Profiles, Candidates]:
+    """All profiles, encoded for comparison, and all candidate pairs, as positions among them."""
+    with two_lines(conn) as (own, other):
+        copied = own.begin(copied_profiles)
+        coming = other.begin(_read_pairs)  # while profiles come, and while these are encoded here
+        profiles = encoded([copied.result()], config)
+        return profiles, placed(profiles, *coming.result())
 
 
 def read_profiles(conn: Connection, config: Config) -> Profiles:
     """All of ``staging.profiles``, encoded for comparison."""
-    return encoded(copied_profiles(conn, "select_profiles"), config)
+    return encoded([copied_profiles(conn)], config)
 
 
-def copied_profiles(conn: Connection, select: str) -> io.BytesIO:
-    """Profiles as COPY gives them, by the name of the query."""
+def copied_profiles(conn: Connection, wanted: Ints | None = None) -> io.BytesIO:
+    """All profiles, or those of some ids, as COPY gives them."""
     sink = io.BytesIO()
-    bulk.copy_out(conn, load(SQL)[select], sink)
+    if wanted is None:
+        select = load(SQL)["select_profiles"]
+    else:
+        values = {"wanted": array_of(wanted)}
+        select = binary_copy.filled(conn, load(SQL)["select_wanted_profiles"], values)
+    bulk.copy_out(conn, select, sink)
     sink.seek(0)
     return sink
 
 
-def encoded(copied: io.BytesIO, config: Config) -> Profiles:
-    """Copied profiles, encoded for comparison."""
-    frame = pl.read_csv(copied, infer_schema=False).with_columns(
+def encoded(copied: Sequence[io.BytesIO], config: Config) -> Profiles:
+    """Copied profiles, in parts, encoded for comparison."""
+    frame = pl.concat(pl.read_csv(part, infer_schema=False) for part in copied).with_columns(
         pl.col("profile_id").cast(pl.Int64)
     )
     types = {name: attribute.type for name, attribute in config.attributes.items()}
