@@ -70,9 +70,11 @@ def _held_by_many(stored: Stored, fresh: Entries, names: int) -> Ints:
     """The values in ``fresh`` that may have ``names`` different names."""
     keys, n = fresh.counted()
     keys = keys[n + stored.count(keys) >= names]
-    held = Entries.joined([stored.among(keys), fresh.among(keys)])
-    order = np.lexsort((held.names, held.keys))
-    keys, named = held.keys[order], held.names[order]
+    of_stored, of_fresh = stored.names(keys), fresh.among(keys)
+    keys = np.concatenate([of_stored[0], of_fresh.keys])
+    named = np.concatenate([of_stored[1], of_fresh.names])
+    order = np.lexsort((named, keys))
+    keys, named = keys[order], named[order]
     is_new = (np.diff(keys, prepend=0) != 0) | (np.diff(named, prepend=0) != 0)
     keys, n = np.unique_counts(keys[is_new & (named != 0)])
     return keys[n >= names]

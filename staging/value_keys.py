@@ -97,18 +97,29 @@ class Stored:
 
     def among(self, keys: Ints) -> Entries:
         """The entries of ``keys``, of which none is twice."""
-        found = [Entries.of(np.empty(0, np.dtype(list(KINDS))))]
+        held, record_ids, names = self._read(keys, ("record_ids", "names"))
+        return Entries(held, record_ids, names)
+
+    def names(self, keys: Ints) -> tuple[Ints, Ints]:
+        """Keys and names of the entries of ``keys``, of which none is twice."""
+        held, names = self._read(keys, ("names",))
+        return held, names
+
+    def _read(self, keys: Ints, columns: Sequence[str]) -> list[Ints]:
+        """The keys of their entries, and what ``columns`` say of these."""
+        held: list[Ints] = [np.empty(0, np.int32)]
+        said: list[list[Ints]] = [[np.empty(0, np.int64)] for _ in columns]
         for change_seq, part, stored in self._rows:
             starts, n = _stretches(stored, keys)
             if not n.any():
                 continue
+            held.append(np.repeat(keys, n))
             wanted = {"starts": starts[n > 0].tolist(), "ns": n[n > 0].tolist()}
             row = {"change_seq": change_seq, "part": part}
-            slices = self._conn.execute(query(_FILE, "slices"), wanted | row).all()
-            record_ids = _numbers(b"".join(one.record_ids for one in slices), np.int64)
-            names = _numbers(b"".join(one.names for one in slices), np.int64)
-            found.append(Entries(np.repeat(keys, n), record_ids, names))
-        return Entries.joined(found)
+            for found, column in zip(said, columns, strict=True):
+                slices = self._conn.execute(query(_FILE, f"slices_of_{column}"), wanted | row)
+                found.append(_numbers(b"".join(slices.scalars()), np.int64))
+        return [np.concatenate(several) for several in (held, *said)]
 
     def add(self, fresh: Entries, *, change_seq: int) -> None:
         """Writes ``fresh`` behind what is there; many rows become few again."""

@@ -21,10 +21,17 @@ WHERE change_seq > {consumed}
 -- For COPY: the keys alone, a row for each of the table.
 SELECT change_seq, part, keys FROM staging.value_keys ORDER BY change_seq, part
 
--- name: slices
+-- name: slices_of_record_ids
 -- Who holds the values of some stretches of keys: a row for each stretch, in order.
-SELECT substr(stored.record_ids, 8 * wanted.start + 1, 8 * wanted.n) AS record_ids,
-       substr(stored.names, 8 * wanted.start + 1, 8 * wanted.n) AS names
+SELECT substr(stored.record_ids, 8 * wanted.start + 1, 8 * wanted.n)
+FROM unnest(CAST(:starts AS integer[]), CAST(:ns AS integer[]))
+     WITH ORDINALITY AS wanted (start, n, position)
+JOIN staging.value_keys AS stored ON (stored.change_seq, stored.part) = (:change_seq, :part)
+ORDER BY wanted.position
+
+-- name: slices_of_names
+-- The same, by their names.
+SELECT substr(stored.names, 8 * wanted.start + 1, 8 * wanted.n)
 FROM unnest(CAST(:starts AS integer[]), CAST(:ns AS integer[]))
      WITH ORDINALITY AS wanted (start, n, position)
 JOIN staging.value_keys AS stored ON (stored.change_seq, stored.part) = (:change_seq, :part)
