@@ -12,7 +12,8 @@ WITH checked AS (
 ), seen AS (
     SELECT c.run_id,
            coalesce((SELECT r.change_seq FROM staging.records AS r
-                     WHERE r.run_id <= c.run_id ORDER BY r.change_seq DESC LIMIT 1), 0) AS change_seq
+                     WHERE c.run_id > 0 AND r.run_id <= c.run_id
+                     ORDER BY r.change_seq DESC LIMIT 1), 0) AS change_seq
     FROM checked AS c
 ), layers AS (
     SELECT s.*, (SELECT min(r.change_seq) FROM staging.records AS r WHERE r.change_seq > s.change_seq) AS first_news,

@@ -37,12 +37,16 @@ FROM ops.runs AS runs
 RETURNING run_id, as_of
 
 -- name: phase_done
--- One finished phase of a run; when it had to be done again, as it ended.
+-- One finished phase of a run; when it had to be done again, as it ended. It is not waited for,
+-- because that would flush all that the open transaction of publishing has logged. The log is kept in
+-- order, so with whatever commits next this is durable too; a phase whose row a crash of the server
+-- took is done again.
+WITH unhurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
 INSERT INTO ops.phase_runs
     (run_id, phase, position, started_at, seconds, rows_in, rows_out, rows_rejected, detail)
-VALUES
-    (:run_id, :phase, :position, :started_at, :seconds, :rows_in, :rows_out, :rows_rejected,
-     CAST(:detail AS jsonb))
+SELECT :run_id, :phase, :position, :started_at, :seconds, :rows_in, :rows_out, :rows_rejected,
+       CAST(:detail AS jsonb)
+FROM unhurried
 ON CONFLICT (run_id, phase) DO UPDATE
 SET started_at = excluded.started_at, seconds = excluded.seconds, rows_in = excluded.rows_in,
     rows_out = excluded.rows_out, rows_rejected = excluded.rows_rejected, detail = excluded.detail
