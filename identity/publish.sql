@@ -243,7 +243,7 @@ WHERE c.oid = CAST('identity.customer_identity_map' AS regclass);
 -- After many changed rows: gold joins these tables, by these columns, before autovacuum has seen them.
 ANALYZE identity.customers (global_customer_id, state),
         identity.customer_identity_map (record_id, profile_id, global_customer_id, run_id),
-        identity.customer_clusters (global_customer_id);
+        identity.customer_clusters (global_customer_id, run_id);
 
 -- name: new_customers
 -- How many ids are born.
