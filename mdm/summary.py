@@ -21,6 +21,7 @@ def summary(warehouse: Warehouse, config: Config, report: RunReport) -> str:
     with warehouse.engine.connect() as conn:
         totals = conn.execute(query(_FILE, "totals")).one()
         largest = conn.execute(query(_FILE, "largest_customers")).all()
+        live_n = {row.source: row.live_n for row in conn.execute(query(_FILE, "live_records"))}
         refused = conn.execute(query(_FILE, "refused_objects"), {"run_id": report.run_id}).all()
     by_name = {result.phase.name: result.report for result in report.phases}
     lines = [f"\nRun {report.run_id} done in {report.seconds:.1f} s"]
@@ -37,9 +38,8 @@ def summary(warehouse: Warehouse, config: Config, report: RunReport) -> str:
         updated = by_name["gold"].detail.get("UPDATE", 0) if "gold" in by_name else 0
         told = _identity_line({**identity.detail, "updated": updated}, totals)
         lines.append(f"  customers   {told}")
-    if not totals.records_n and "identity" in by_name:
-        sources = ", ".join(config.sources)
-        lines.append(f"  The lake holds no records of {sources} yet: mdm load FILE --source NAME")
+    if "gold" in by_name:
+        lines += _strange_sources(config, live_n)
     if len(largest) and largest[0].record_count > 1:
         sizes = ", ".join(f"{row.record_count}" for row in largest)
         lines.append(f"  largest     {sizes} records (gold.dim_customers by record_count)")
@@ -89,6 +89,21 @@ def _never_filled(config: Config, detail: dict[str, Any]) -> list[str]:
         for attribute, field in config.sources[source].fields.items()
         if not counts["values"].get(attribute, {}).get("filled")
     ]
+
+
+def _strange_sources(config: Config, live_n: dict[str, int]) -> list[str]:
+    """Sources that have no records, and records that have no source any more."""
+    told = []
+    if silent := [source for source in config.sources if source not in live_n]:
+        told.append(
+            f"  The lake holds no records of {', '.join(silent)} yet: mdm load FILE --source NAME"
+        )
+    told += [
+        f"  kept        {n:,} records of {source}, which the configuration no longer names"
+        for source, n in live_n.items()
+        if source not in config.sources
+    ]
+    return told
 
 
 def _identity_line(detail: dict[str, object], totals: Row[tuple[object, ...]]) -> str:

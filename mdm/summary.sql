@@ -18,3 +18,10 @@ FROM raw.lake_objects
 WHERE run_id = :run_id AND state = 'REJECTED'
 ORDER BY object_key
 LIMIT 10
+
+-- name: live_records
+-- What each source had when gold was last published, a row per source that had something.
+SELECT source, live_n
+FROM gold.source_volumes
+WHERE live_n > 0
+ORDER BY source COLLATE "C"

@@ -219,7 +219,8 @@ def main(source: Path, target: Path) -> int:
         tell(customers, log)
         files = list(outputs(customers))
     except Failed as error:
-        log.add("ERROR", f"{error}. No customer was written.")
+        problem = str(error).removeprefix("Error: ").rstrip(".")
+        log.add("ERROR", f"{problem}. No customer was written.")
         files = []
     write(target, [*files, ("integration_log.txt", "\n".join(log.lines) + "\n")])
     return 0 if files else 1

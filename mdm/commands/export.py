@@ -98,14 +98,18 @@ def export_command(
             done = to_lake(
                 warehouse.engine, warehouse.lake, request, key=key, progress=bars, folder=folder
             )
-    _tell(done)
+    _tell(done, at)
 
 
-def _tell(done: Exported) -> None:
+def _tell(done: Exported, at: datetime | None) -> None:
     for name, rows in done.rows.items():
         say(f"{done.where}: {rows:,} rows of {name}")
     if not any(done.rows.values()):
-        say("There was nothing to export; mdm run fills gold.")
+        say(
+            f"Gold had no customers at {at:%F %T %Z}."
+            if at
+            else "There was nothing to export; mdm run fills gold."
+        )
 
 
 def _format(target: Path | None) -> Format:

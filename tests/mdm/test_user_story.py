@@ -227,6 +227,19 @@ def test_a_mapping_that_finds_nothing_is_told(mdm: Any, customers: Lines) -> Non
     assert "1 of crm: no time in updated_at; the lake's counts" in mdm.err
 
 
+def test_a_source_that_was_renamed_is_told(mdm: Any, customers: Lines) -> None:
+    config = (mdm.folder / "mdm.toml").read_text()
+    deliver(mdm, "a.jsonl", customers(ANNA, BEN))
+    assert mdm("run") == 0, mdm.err
+    assert "no longer names" not in mdm.err
+    assert "holds no records" not in mdm.err
+    mdm.write("mdm.toml", config.replace("sources.crm", "sources.sales"))
+    assert mdm("run") == 0, mdm.err
+    assert "holds no records of sales yet" in mdm.err
+    assert "2 records of crm, which the configuration no longer names" in mdm.err
+    assert len(customers_of(mdm)) == 2
+
+
 def test_what_changed_is_told_even_where_the_number_stays(mdm: Any, customers: Lines) -> None:
     deliver(mdm, "a.jsonl", customers(ANNA))
     assert mdm("run") == 0, mdm.err
