@@ -140,11 +140,16 @@ new_enough() {
 # Two calls at once: the second waits for the first. A folder is made by one process only, on every
 # file system; the pid inside tells a lock that was left behind.
 take_lock() {
-    local holder told=
+    local holder told= nameless=0
     until mkdir "$LOCK" 2>/dev/null; do
-        [ -d "$LOCK" ] || fail 1 "$CHECKOUT cannot be written by this user."
+        if [ ! -d "$LOCK" ]; then # given back this moment, or never to be had
+            mkdir "$LOCK" 2>/dev/null && break
+            [ -d "$LOCK" ] || fail 1 "$CHECKOUT cannot be written by this user, or its disk is full."
+        fi
         holder=$(cat "$LOCK/pid" 2>/dev/null || true)
-        if [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; then
+        [ -n "$holder" ] || nameless=$((nameless + 1))
+        if [ $nameless -gt 5 ] || { [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; }; then
+            nameless=0
             rm -rf "$LOCK"
             continue
         fi

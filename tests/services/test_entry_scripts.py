@@ -130,10 +130,13 @@ def test_without_python_it_says_what_to_install(checkout: Path, tmp_path: Path) 
     assert not (checkout / ".venv.lock").exists()
 
 
-def test_a_lock_left_behind_does_not_block(checkout: Path) -> None:
+@pytest.mark.parametrize("pid", ["999999999\n", None])
+def test_a_lock_left_behind_does_not_block(checkout: Path, pid: str | None) -> None:
+    """Its owner died, or was killed before it could write its pid down."""
     lock = checkout / ".venv.lock"
     lock.mkdir()
-    (lock / "pid").write_text("999999999\n")
+    if pid is not None:
+        (lock / "pid").write_text(pid)
     script = f'. "{checkout}/scripts/env.sh"; take_lock && cat "$LOCK/pid" && release_lock'
     done = subprocess.run(
         ["bash", "-c", script], check=True, capture_output=True, text=True, timeout=30
