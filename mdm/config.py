@@ -158,6 +158,15 @@ class Staging(Section):
     placeholders: Placeholders = Placeholders()
 
 
+#: The rules of blocking, by the names that ``[matching] blocking`` may use.
+BlockingRule = Literal[
+    "tax_id", "customer_number", "identifiers", "email", "phone", "name_birth", "name_postcode",
+    "full_name", "organisation", "street_number", "email_local", "birth_postcode", "birth_city",
+    "initial_birth", "sound_city", "sounds", "sound_birth_year", "sound_area",
+    "organisation_postcode", "street",
+]  # fmt: skip
+
+
 class Matching(Section):
     """How pairs are found, scored and decided. The defaults hold for all data."""
 
@@ -166,7 +175,7 @@ class Matching(Section):
     review: Share = 0.20
     always_match: tuple[tuple[str, ...], ...] = ()
     never_match: tuple[tuple[str, ...], ...] = ()
-    blocking: tuple[str, ...] | None = None
+    blocking: tuple[BlockingRule, ...] | None = None
     max_block_size: int = Field(default=100, ge=2)
     shared_by_names: int = Field(default=10, ge=3)
     pairs_per_profile: float = Field(default=12.0, gt=0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from mdm.config import load
+from matching.blocking_plan import NEEDS
+from mdm.config import BlockingRule, load
 from mdm.errors import ConfigError
 
 MINIMAL = """
@@ -116,6 +118,7 @@ def test_templates_and_lists_of_fields_and_further_attributes(tmp_path: Path) ->
                 ('"{a} {b"', "'{a} {b'"),
             ]
         ),
+        (MINIMAL + '[matching]\nblocking = ["email", "phon"]\n', ["matching.blocking.1", "'phon'"]),
         (MINIMAL + '[staging.placeholders]\nany = "n/a"\n', ["placeholders.any: a list is asked"]),
         ('sources = "crm"\n', ["sources: a table is asked for"]),
     ],
@@ -150,6 +153,10 @@ def test_all_names_that_are_none_are_told_at_once(tmp_path: Path) -> None:
     ]
     assert "did you mean 'email'?" in lines[0]
     assert "did you mean 'crm'?" in lines[2]
+
+
+def test_the_names_of_blocking_rules_are_those_that_blocking_has() -> None:
+    assert get_args(BlockingRule) == tuple(NEEDS)
 
 
 def test_the_mark_that_windows_editors_put_first_is_no_fault(tmp_path: Path) -> None:
