@@ -181,8 +181,7 @@ class Lake:
         except (S3Error, InvalidResponseError) as error:
             if _is_missing(error):
                 raise ObjectGone("an object that was listed is no longer in the lake") from error
-            code = error.code if isinstance(error, S3Error) else "an answer that is not S3's"
-            raise self._down(str(code)) from error
+            raise self._down(_code(error) or "an answer that is not S3's") from error
         except (urllib3.exceptions.HTTPError, ServerError, OSError) as error:
             raise self._down(type(error).__name__) from error
 
@@ -199,14 +198,20 @@ class Lake:
 
 
 def _is_missing(error: S3Error | InvalidResponseError) -> bool:
-    """Whether the fault says that a key holds no object.
+    """Whether the fault says that a key holds no object."""
+    return _code(error) in _MISSING
+
+
+def _code(error: S3Error | InvalidResponseError) -> str | None:
+    """What the server calls the fault.
 
     Some servers (rclone) label their error answers with a type that the SDK does not read as an
     S3 error; the code then stands in the text.
     """
     if isinstance(error, S3Error):
-        return error.code in _MISSING
-    return any(f"<Code>{code}</Code>" in str(error) for code in _MISSING)
+        return str(error.code)
+    found = re.search("<Code>(.+?)</Code>", str(error))
+    return found[1] if found else None
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from mdm.errors import BadInput, UsageError
 from mdm.extracts.model import Extract, Options
 from mdm.extracts.rows import LineWriter
+from mdm.settings import DRIVER
 
 _BATCH = 10_000
 
@@ -32,6 +33,9 @@ def connected(url: str) -> Iterator[tuple[Connection, str]]:
         raise UsageError(
             "--url is no database address; example: postgresql+psycopg2://user@host/database"
         ) from error
+    if parsed.drivername in ("postgres", "postgresql"):
+        # the driver that is here; SQLAlchemy's own choice is another one since 2.1
+        parsed = parsed.set(drivername=DRIVER)
     shown = address(parsed)
     try:
         engine = sqlalchemy.create_engine(parsed)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import urllib3
 from pydantic import SecretStr
 
-from mdm.errors import BadInput, UsageError
+from mdm.errors import BadInput, ServiceDown, UsageError
 from mdm.extracts import formats
 from mdm.lake import Lake, ObjectGone
 from mdm.services import Endpoints
@@ -106,6 +106,10 @@ def _from_bucket(lake: Lake, key: str, target: Path, url: str) -> None:
             shutil.copyfileobj(stream, file, _COPY_BYTES)
     except ObjectGone as error:
         raise BadInput(url, problem="no such object") from error
+    except ServiceDown as error:
+        if error.reason != "NoSuchBucket":
+            raise
+        raise BadInput(url, problem=f"no such bucket ({error.address})") from error
 
 
 def _from_web(url: str, target: Path) -> None:

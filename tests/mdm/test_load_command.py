@@ -84,6 +84,8 @@ def test_an_object_of_a_bucket(mdm: Any, lake: Lake, endpoints: Endpoints) -> No
     assert ids(lake) == ["1", "2"]
     assert mdm("load", f"s3://{lake.bucket}/incoming/none.csv", "--source", "crm") == 1
     assert "no such object" in mdm.err
+    assert mdm("load", "s3://no-bucket/none.csv", "--source", "crm") == 1
+    assert "s3://no-bucket/none.csv: no such bucket" in mdm.err
     assert mdm("load", "s3://nothing", "--source", "crm") == 2
     assert "s3://bucket/key" in mdm.err
     elsewhere = bucket_endpoints(
@@ -264,7 +266,8 @@ def test_a_database_by_query(mdm: Any, lake: Lake, crm: Engine) -> None:
                 " '{a,b}', '{\"k\": [1]}', '\\x00ff')"
             )
         )
-    url = crm.url.render_as_string(hide_password=False)
+    # as everybody writes it, without a driver
+    url = crm.url.set(drivername="postgresql").render_as_string(hide_password=False)
     query = "SELECT *, '12:30'::text AS at FROM app.people WHERE name LIKE 'Z%'"
     assert mdm("load", "--url", url, "--query", query, "--source", "crm") == 0, mdm.err
     assert "binary values are kept as base64" in mdm.err
