@@ -59,7 +59,10 @@ class ScoredPairs:
 
     def briefly(self) -> ScoredPairs:
         """These pairs without what explains them, which takes the most room."""
-        return replace(self, levels=self.levels[:0], contributions=self.contributions[:0])
+        # (copies: a slice would keep the whole array)
+        return replace(
+            self, levels=self.levels[:0].copy(), contributions=self.contributions[:0].copy()
+        )
 
     @classmethod
     def joined(cls, parts: Iterable[ScoredPairs]) -> ScoredPairs:

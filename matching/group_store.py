@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
-from db.match_groups import BUCKET_BITS, PAIR, VETOED, array_of
+from db.match_groups import BUCKET_BITS, PAIR, array_of
 from db.queries import load, query
 from matching.closure import components
 from matching.encode import pick
-from matching.engine import CLOSURE_RULE, ScoredPairs
-from matching.groups import Pairs
+from matching.engine import ScoredPairs
+from matching.groups import Pairs, pairs_scored
 from matching.keys import Ints
 
 _SQL = "matching/group_store.sql"
@@ -53,17 +53,7 @@ def grouped(profile_id: Ints, parts: Sequence[ScoredPairs]) -> Grouped:
     for part in parts:
         of = pick(group, part.left)
         at = np.flatnonzero((of == pick(group, part.right)) & (of != _NONE))
-        one, other = profile_id[part.left[at]], profile_id[part.right[at]]
-        inside.append(
-            Pairs(
-                np.minimum(one, other),
-                np.maximum(one, other),
-                part.weight[at],
-                part.probability[at],
-                np.where(part.vetoed[at], np.int8(VETOED), part.decision[at]),
-                part.rule[at] == CLOSURE_RULE,
-            )
-        )
+        inside.append(pairs_scored(part, profile_id, at))
     return _in_order(profile_id, group, Pairs.joined(inside))
 
 

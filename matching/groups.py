@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy, match_groups
-from db.match_groups import array_of
+from db.match_groups import VETOED, array_of
 from db.queries import load
 from matching import closure
+from matching.engine import CLOSURE_RULE, ScoredPairs
 from matching.keys import Ints
 from matching.pair_tables import SQL
 
@@ -190,6 +191,19 @@ def none() -> Pairs:
 
 def _read(conn: Connection, name: str, **values: object) -> Pairs:
     return pairs_of(binary_copy.read_rows(conn, load(SQL)[name], PAIR, **values))
+
+
+def pairs_scored(scored: ScoredPairs, profile_id: Ints, at: Ints | slice = slice(None)) -> Pairs:
+    """Pairs by profile id from scored pairs of positions, or some of these."""
+    one, other = profile_id[scored.left[at]], profile_id[scored.right[at]]
+    return Pairs(
+        np.minimum(one, other),
+        np.maximum(one, other),
+        scored.weight[at],
+        scored.probability[at],
+        np.where(scored.vetoed[at], np.int8(VETOED), scored.decision[at]),
+        scored.rule[at] == CLOSURE_RULE,
+    )
 
 
 def pairs_of(rows: NDArray[Any]) -> Pairs:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
-from db.match_groups import VETOED, array_of
+from db.match_groups import array_of
 from db.queries import load, query
 from matching import engine, group_store, groups, model_store, pair_copy, pair_counts
 from matching.closure import closure_pairs
-from matching.groups import Groups, Pairs, are_among, distinct, places
+from matching.groups import Groups, Pairs, are_among, distinct, pairs_scored, places
 from matching.keys import Ints
 from matching.pair_tables import (
     SQL,
@@ -71,7 +71,7 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
         # The new ones are written while the groups that they change are found and closed.
         written = writing.begin(pair_copy.write, scored, profiles.profile_id, model_id)
         ahead.result()
-        change = _Change(_by_id(scored, profiles.profile_id), went, told.is_new[found])
+        change = _Change(pairs_scored(scored, profiles.profile_id), went, told.is_new[found])
         seeds = change.seeds(told.retired)
         walked = reading.begin(walk.groups, seeds, change.came, went).result()
         opened, closed = _closing(walked, engine.raw_bits(judge.review, model))
@@ -81,7 +81,7 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
         closing = engine.judged(
             others, model, placed(others, closed.left, closed.right, rules), judge
         )
-        closed = _by_id(closing, others.profile_id)
+        closed = pairs_scored(closing, others.profile_id)
         written.result()
         bar.update()
         ends = {"left": array_of(opened.left), "right": array_of(opened.right)}
@@ -169,18 +169,6 @@ def _drop(conn: Connection, told: _Told) -> Pairs:
     conn.execute(query(SQL, "analyse_changed_pairs"))
     rows = binary_copy.read_rows(conn, load(SQL)["drop_changed_pairs"], groups.PAIR)
     return groups.pairs_of(rows)
-
-
-def _by_id(scored: engine.ScoredPairs, profile_id: Ints) -> Pairs:
-    one, other = profile_id[scored.left], profile_id[scored.right]
-    return Pairs(
-        np.minimum(one, other),
-        np.maximum(one, other),
-        scored.weight,
-        scored.probability,
-        np.where(scored.vetoed, np.int8(VETOED), scored.decision),
-        scored.rule == engine.CLOSURE_RULE,
-    )
 
 
 class _Change:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from matching import closure, model_store
+from matching import closure, group_store, model_store
 from mdm import check
 from mdm.config import Config
 
@@ -169,6 +169,22 @@ def test_a_group_is_closed_and_opened_again(learnt: Nights) -> None:
     learnt.block()
     assert learnt.match().detail["incremental"]
     assert learnt.rows(f"{rule} = {ends}") == []
+    is_as_if_made_anew(learnt)
+
+
+def test_a_large_group_takes_several_rows(learnt: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_store, "_LARGEST_PART", 2)
+    lee = {"given_name": "ann", "family_name": "lee", "email": "a@x.de", "phone": "+4930123456"}
+    learnt.pass_by([{**lee, "street": f"{n} plum street"} for n in (12, 120, 1200)])
+    learnt.block()
+    learnt.match()
+    parts = "SELECT max(part) FROM staging.match_groups"
+    assert learnt.rows(parts) == [(1,)]
+    is_as_if_made_anew(learnt)
+    learnt.pass_by([{**lee, "street": "12000 plum street"}])
+    learnt.block()
+    learnt.match()
+    assert learnt.rows(parts) == [(2,)]
     is_as_if_made_anew(learnt)
 
 
