@@ -51,7 +51,7 @@ def _is_written_well(written: object) -> object:
     paths = _TEMPLATE_PART.findall(written)
     if set("{}") & set(_TEMPLATE_PART.sub("", written)):
         raise ValueError(f"a brace without its other half; found {written!r}")
-    if not all(part.strip() for path in paths or [written] for part in path.split(".")):
+    if not all(path.strip() for path in paths or [written]):
         raise ValueError(f"a field without a name; found {written!r}")
     return written
 

@@ -113,7 +113,6 @@ def test_templates_and_lists_of_fields_and_further_attributes(tmp_path: Path) ->
                 ("[]", "found []"),
                 ('["a", 5]', "found 5"),
                 ('""', "without a name"),
-                ('"a..b"', "'a..b'"),
                 ('["a", "{}"]', "without a name"),
                 ('"{a} {b"', "'{a} {b'"),
             ]
@@ -139,6 +138,10 @@ def test_several_faults_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path, text))
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_column_may_be_called_as_it_likes(tmp_path: Path) -> None:
+    load(write(tmp_path, MINIMAL + 'phone = "Phone No."\nemail = "E-Mail (work)"\n'))
 
 
 def test_all_names_that_are_none_are_told_at_once(tmp_path: Path) -> None:
