@@ -67,8 +67,8 @@ FROM :profiles AS p WHERE p.organisation IS NOT NULL AND p.family_name IS NULL
 -- Same house number and a longer word of the street, one of two, or the end of the first if it is long:
 -- what is mistyped is mostly before it. Most lines begin with number and word: there blanks tell the words
 -- apart, in a fraction of the time that patterns need for the others, and a third word is mostly too short to
--- be looked at. (An array, because a LATERAL list of values is made ready anew for each row.) The kind of
--- street is no word of its name: a list of more than eight is looked up as a whole.
+-- be looked at. (An array, because a LATERAL list of values is made ready anew for each row.) Kinds of
+-- streets that are names as well stay, as cres and gdns in "175 crescent place" and "12 gardens road".
 SELECT w.profile_id, CAST(:rule_id AS smallint) AS rule_id, hashtextextended(w.value, :rule_id) AS key
 FROM (SELECT p.profile_id, unnest(CASE
           WHEN split_part(p.street, ' ', 1) ~ '^\d+$' AND split_part(p.street, ' ', 2) ~ '^[a-z]{4,}$'
@@ -87,7 +87,7 @@ FROM (SELECT p.profile_id, unnest(CASE
           END) AS value
       FROM :profiles AS p WHERE p.street IS NOT NULL) AS w
 WHERE split_part(w.value, ' ', 2) NOT IN
-    ('allee', 'bldg', 'blvd', 'calle', 'cres', 'expy', 'gdns', 'mews', 'pkwy', 'rise', 'tpke', 'unit', 'walk')
+    ('allee', 'bldg', 'blvd', 'calle', 'expy', 'pkwy', 'tpke', 'unit')
 
 -- name: email_local
 -- Same part of the e-mail address before the @, when it is long enough to mean something.
