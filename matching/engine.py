@@ -37,6 +37,9 @@ CALIBRATION: Final = (0.6, 0.75)
 Attributes are never quite independent, so raw weights say too much in both directions: the slope
 below one takes that back. See docs/matching.md for the reliability tables.
 """
+ORGANISATION_CALIBRATION: Final = (-0.9, 0.75)
+"""The same for organisations: names share words, and branches all else, so that evidence depends on
+evidence more."""
 DECISIONS: Final = ("REJECT", "FLAG_REVIEW", "AUTO_MERGE")
 
 
@@ -90,7 +93,12 @@ def train(
         }
         if kind == PERSON:
             segment.known_names = known_names(profiles.person_names)
-    return MatchModel(segments=segments, calibration=list(CALIBRATION), code_version=code_version)
+    return MatchModel(
+        segments=segments,
+        calibration=list(CALIBRATION),
+        organisation_calibration=list(ORGANISATION_CALIBRATION),
+        code_version=code_version,
+    )
 
 
 def freeze_words(profiles: Profiles, model: MatchModel | None) -> None:
@@ -246,13 +254,23 @@ def judged(
     vetoed = judge.rules.forbids(profiles, left, right)
     certain = judge.rules.matches(profiles, left, right) & ~vetoed
     weight = np.where(vetoed, REJECTED_BITS, np.where(certain, SURE_BITS, weight))
-    probability = calibrate(weight, model.calibration)
+    probability = probabilities(profiles, model, left, weight)
     probability[certain], probability[vetoed] = 1.0, 0.0
     decision = (probability >= judge.review).astype(np.int8) + (probability >= judge.auto_merge)
     return ScoredPairs(
         left, right, rule, weight.astype(np.float32), probability, vetoed,
         decision.astype(np.int8), levels, contributions,
     )  # fmt: skip
+
+
+def probabilities(
+    profiles: Profiles, model: MatchModel, left: Positions, weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The calibrated probability of each weight, by what the left one of its pair is."""
+    found = calibrate(weight, model.calibration)
+    at = np.flatnonzero(pick(profiles.is_organisation, left))
+    found[at] = calibrate(weight[at], model.organisation_calibration)
+    return found
 
 
 def _in_order(profiles: Profiles, left: Positions, right: Positions) -> tuple[Positions, Positions]:
@@ -306,7 +324,7 @@ def match_by_rules(
 
 
 def raw_bits(probability: float, model: MatchModel) -> float:
-    """The weight from which on a pair has this probability."""
+    """The weight from which on a pair of persons has this probability."""
     intercept, slope = model.calibration
     odds = np.clip(probability, 1e-9, 1 - 1e-9)
     return float((np.log2(odds / (1 - odds)) - intercept) / slope)

@@ -21,7 +21,6 @@ from matching.blocking_keys import key_query
 from matching.model import MatchModel, SegmentModel
 from matching.profiles import ORGANISATION, PERSON, Profiles
 from matching.rules import RULES_MODEL, ExactRules, all_equal
-from matching.scoring import calibrate
 from mdm.config import Config
 from mdm.errors import UsageError
 
@@ -186,7 +185,7 @@ def _judged(
             result["evidence"] = _evidence(profiles, segment, sides, levels[0], contributions[0])
             result["correction_bits"] = float(contributions[0][size])
         result["bits"] = float(weight[0])
-        result["probability"] = float(calibrate(weight, model.calibration)[0])
+        result["probability"] = float(engine.probabilities(profiles, model, left, weight)[0])
     always = rules.always + (RULES_MODEL if matching.model == "rules" else ())
     if rules.forbids(profiles, left, right)[0]:
         result |= {"rule": "never_match, or a person and an organisation", "probability": 0.0}

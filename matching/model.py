@@ -57,10 +57,14 @@ class SegmentModel:
 
 @dataclass
 class MatchModel:
-    """A complete model; ``version`` is a digest of it, so equal models have one version."""
+    """A complete model; ``version`` is a digest of it, so equal models have one version.
+
+    ``calibration`` is that of persons: intercept and slope from raw to calibrated bits.
+    """
 
     segments: dict[str, SegmentModel]
     calibration: list[float]
+    organisation_calibration: list[float]
     code_version: str = ""
 
     def to_json(self) -> bytes:
@@ -87,4 +91,5 @@ class MatchModel:
             )
             for kind, segment in raw.pop("segments").items()
         }
+        raw.setdefault("organisation_calibration", raw["calibration"])  # as it was once
         return cls(segments=segments, **raw)

@@ -24,7 +24,7 @@ from matching.rules import RULES_MODEL, ExactRules
 from mdm.errors import UsageError
 
 _SQL = "matching/model_store.sql"
-CODE_VERSION: Final = "5"
+CODE_VERSION: Final = "6"
 """Changes when comparisons or training change meaning; part of every model."""
 
 MATURE_PROFILES: Final = 20_000
@@ -97,7 +97,7 @@ def pin_rules(conn: Connection, rules: ExactRules, *, run_id: int) -> int:
         {"rules": RULES_MODEL, "always_match": rules.always, "never_match": rules.never},
         option=orjson.OPT_SORT_KEYS,
     )
-    digest = MatchModel(segments={}, calibration=[], code_version=parameters.decode()).version
+    digest = MatchModel({}, [], [], code_version=parameters.decode()).version
     return _store(conn, "rules", f"rules-{digest}", parameters, {}, run_id=run_id, chosen_by=None)
 
 

@@ -104,6 +104,8 @@ def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positio
     namesakes = Namesakes(profiles, members)
     posterior_random: Floats = np.zeros(len(random))
     posterior: Floats = np.zeros(len(candidates))
+    shipped = candidates.others(attributes, namesakes.excess)
+    first_guess = bayes(candidates, shipped, candidates.log_m(attributes), state)[0]
     for round_ in range(ROUNDS):
         if round_:
             others = random.others(attributes, namesakes.excess)
@@ -111,7 +113,11 @@ def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positio
         strangers = random.sums(1.0 - posterior_random)
         for place, attribute in enumerate(attributes):
             _estimate_u(attribute, random.levels[place], strangers)
-            _estimate_value_frequencies(attribute, candidates.valued[place], posterior / share, n)
+            # Strangers share names, and before the first round all are taken for strangers there.
+            # Who took them so everywhere would learn that strangers share e-mails, once for all.
+            guessed = not round_ and attribute.name not in ("given_name", "family_name")
+            matching = first_guess if guessed else posterior
+            _estimate_value_frequencies(attribute, candidates.valued[place], matching / share, n)
             _order_levels(attribute)
         namesakes.learn(attributes, candidates.namesakes, posterior)
         posterior = _maximise(

@@ -137,6 +137,36 @@ def test_who_lives_in_one_town_is_not_one_customer(
     assert (pairs.decision == 2).sum() == 0
 
 
+def test_of_organisations_the_same_evidence_says_less(
+    profiles_of: Callable[..., Profiles], all_pairs: Callable[..., Any]
+) -> None:
+    """Explanations and decisions are of one mind about it."""
+    profiles = profiles_of([{"organisation": "acme"}, {"organisation": "apex"}, {"email": "a@b.c"}])
+    model = engine.train(profiles, *all_pairs(3), code_version="test")
+    weight = np.full(2, 1.0, dtype=np.float32)
+    of_firms, of_persons = engine.probabilities(profiles, model, np.array([0, 2]), weight)
+    assert of_firms < 0.5 < of_persons
+
+
+def test_a_mailbox_of_two_is_not_taken_for_one_of_strangers(
+    profiles_of: Callable[..., Profiles],
+) -> None:
+    """Each customer came twice, under one e-mail; every other moved, and nobody left a name twice.
+
+    Who takes all pairs for strangers at first learns that strangers share e-mails, and it stays so.
+    """
+    chance = random.Random(8)
+    people: list[Person] = []
+    for who in range(30):
+        name, once, then = ("".join(chance.choices("abdefgiklmnorst", k=7)) for _ in range(3))
+        at_home = {"email": f"{name}@example.org", "street": f"{who + 1} {once} street"}
+        moved = {"street": f"{who + 100} {then} street"} if who % 2 else {}
+        people += [{**at_home, "given_name": once, "family_name": name}, {**at_home, **moved}]
+    first = np.arange(0, len(people), 2)
+    model = engine.train(profiles_of(people), first, first + 1, code_version="test")
+    assert attribute(model, "email").u[-1] < 0.005
+
+
 def test_nothing_trains_on_nothing(trained: Train) -> None:
     assert trained([]).segments == {}
 
