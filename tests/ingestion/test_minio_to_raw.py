@@ -39,7 +39,7 @@ def live_ids(conn: Connection) -> list[str]:
 
 def broken(conn: Connection) -> list[str]:
     found = list(check.invariants(["ingestion/invariants.sql"]))
-    assert len(found) == 2
+    assert len(found) == 3
     return [i.name for i in found if conn.execute(text(i.sql)).all()]
 
 
@@ -53,6 +53,49 @@ def test_new_objects_are_loaded_once(
     again = minio_to_raw.run(conn, make_context(config))
     assert (again.rows_in, again.rows_out, again.detail) == (0, 0, {})
     assert live_ids(conn) == ["A", "B", "C"]
+
+
+ADDED = "INSERT INTO raw.crm_customers SELECT {}, {}, run_id, 'X', event_at, false, payload"
+
+
+@pytest.mark.parametrize("since", [None, 0], ids=["of all", "since the last check"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM raw.crm_customers WHERE source_record_id = 'B'",
+        ADDED.format("object_id", 99) + " FROM raw.crm_customers WHERE source_record_id = 'A'",
+        "DELETE FROM raw.crm_customers",
+    ],
+    ids=["a row less", "a row more", "no row"],
+)
+def test_raw_is_held_against_its_ledger(
+    conn: Connection,
+    lake: Lake,
+    make_context: Contexts,
+    config: Config,
+    damage: str,
+    since: int | None,
+) -> None:
+    lake.put(HOUR + "crm_1.jsonl", lines("A", "B"))
+    minio_to_raw.run(conn, make_context(config))
+    scope = None if since is None else check.Scope(1, since, 0)
+
+    def found() -> list[str]:
+        every = check.run(conn, scope=scope, files=["ingestion/invariants.sql"])
+        return [one.name for one in every if not one.holds]
+
+    assert found() == []
+    conn.execute(text(damage))
+    assert found() == ["raw_rows"]
+
+
+def test_rows_without_a_ledger_row_are_noticed(
+    conn: Connection, lake: Lake, make_context: Contexts, config: Config
+) -> None:
+    lake.put(HOUR + "crm_1.jsonl", lines("A"))
+    minio_to_raw.run(conn, make_context(config))
+    conn.execute(text(ADDED.format(99, 1) + " FROM raw.crm_customers"))
+    assert broken(conn) == ["raw_rows"]
 
 
 def test_same_hour_and_late_files_are_not_lost(
