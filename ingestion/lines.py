@@ -123,6 +123,9 @@ def parser(source: Source) -> Callable[[bytes], Record | Rejection]:
         if type(document) is not dict:
             return Rejection("not an object", f"a JSON {type(document).__name__}")
         record_id = value_at(document, id_path)
+        if type(record_id) in (bool, dict, list):
+            kind = type(record_id).__name__
+            return Rejection("no record id", f"{source.record_id} is a JSON {kind}")
         if type(record_id) is not str:
             record_id = _id_text(record_id, line, id_path)
         record_id = record_id.strip() if record_id else ""
@@ -141,18 +144,20 @@ def parser(source: Source) -> Callable[[bytes], Record | Rejection]:
     return parse
 
 
-def value_at(document: Any, path: list[str]) -> Any:
-    """What stands at ``path`` in a parsed line; None where the path leads nowhere."""
+def value_at(document: dict[str, Any], path: list[str]) -> Any:
+    """What stands at ``path`` in a parsed line, or under a key with these dots in its own name.
+
+    None where there is neither.
+    """
+    value: Any = document
     for part in path:
-        if type(document) is not dict:
-            return None
-        document = document.get(part)
-    return document
+        value = value.get(part) if type(value) is dict else None
+    return document.get(".".join(path)) if value is None and len(path) > 1 else value
 
 
 def _id_text(value: Any, line: bytes, path: list[str]) -> str | None:
     """A numeric id exactly as the line writes it (1e5 stays 1e5, 007 cannot be JSON)."""
-    if value is None or type(value) in (bool, dict, list):
+    if value is None:
         return None
     if type(value) is int:
         return str(value)

@@ -136,7 +136,7 @@ def test_customers_may_be_named_instead_of_records(world: World) -> None:
         ([("a", "SAME", "b")], ("b", "SAME", "a"), "decision 1 already says SAME"),
         ([], ("a", "SAME", "a"), "both sides are the record crm:a"),
         ([], ("a", "SAME", "nobody"), "there never was a record crm:nobody"),
-        ([], ("a", "MAYBE", "b"), "verdict"),
+        ([], ("a", "MAYBE", "b"), "verdict_is_same_or_different_or_undo"),
     ],
 )
 def test_what_cannot_be_is_refused(

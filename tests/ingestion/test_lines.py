@@ -21,6 +21,8 @@ SOURCE = Source.model_validate(
     [
         (b'{"meta": {"id": "A1"}}', Record("A1", None, False)),
         (b'{"meta": {"id": " A1 "}}', Record("A1", None, False)),
+        (b'{"meta.id": "A1", "meta": 3}', Record("A1", None, False)),
+        (b'{"meta.id": 1e5}', Record("1e5", None, False)),
         (b'{"meta": {"id": 7}}', Record("7", None, False)),
         (b'{"meta": {"id": 1e5}}', Record("1e5", None, False)),
         (
