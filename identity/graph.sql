@@ -45,8 +45,10 @@ SELECT string_agg(int8send(f.profile_id), ''), string_agg(uuid_send(f.fingerprin
        string_agg(int4send(f.record_n), '')
 FROM (SELECT p.profile_id, p.fingerprint, p.record_n * CASE WHEN
           num_nonnulls(p.email, p.phone, p.tax_id, p.customer_number) = 0
+          -- Many people have one name, few organisations do.
           AND (num_nonnulls(p.name, p.given_name, p.family_name, p.organisation) = 0
-               OR num_nonnulls(p.date_of_birth, p.street, p.postcode, p.extra) = 0)
+               OR p.organisation IS NULL
+                  AND num_nonnulls(p.date_of_birth, p.street, p.postcode, p.extra) = 0)
           AND NOT jsonb_exists_any(coalesce(p.extra, '{{}}'), CAST({identifiers} AS text[]))
           -- An exact rule of the user outranks our caution.
           AND NOT EXISTS (
@@ -68,7 +70,7 @@ CREATE TEMP TABLE identity_poor_profiles (profile_id bigint NOT NULL) ON COMMIT 
 -- One row per live record that is a node of its own instead of standing behind its profile, by profile
 -- and key; is_whole: none of the profile's records is left behind the profile itself.
 -- A judged record, because a steward speaks of records: father and son may have equal data.
--- A record of a profile too poor to tell people apart (all blank, or a bare name), because equal
+-- A record of a profile too poor to tell people apart (all blank, or a person's bare name), because equal
 -- blanks prove nothing: such records meet others through their pairs or not at all.
 WITH judged_records AS (
     SELECT DISTINCT r.record_id

@@ -27,7 +27,7 @@ from identity.partition import Partition, partition
 from mdm.errors import MdmError
 from mdm.phases import PhaseReport, RunContext
 
-_METHOD = "1"
+_METHOD = "2"
 """Version of the clustering and its reading of pairs: a new one makes unchanged data be resolved
 again, and its merges and splits a model change."""
 

@@ -42,6 +42,18 @@ def test_records_too_poor_to_tell_apart_stay_apart(world: World) -> None:
     assert world.customers() == {"C1": "b j1 j2"}, "unless their pairs join them"
 
 
+def test_records_of_an_organisation_are_one_by_its_name(world: World) -> None:
+    world.poor |= {"plum works", "john smith"}
+    world.put("p1", "p2", content="plum works").put("j1", "j2", content="john smith").stage()
+    world.conn.execute(
+        text(
+            "UPDATE staging.profiles SET organisation = name, name = NULL WHERE name = 'plum works'"
+        )
+    )
+    world.resolve()
+    assert world.customers() == {"C1": "p1 p2", "C2": "j1", "C3": "j2"}
+
+
 def test_a_merge_keeps_the_oldest_id(world: World) -> None:
     world.put("a").resolve()
     world.put("b").resolve()
