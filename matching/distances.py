@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, JaroWinkler
 
+from db.arrays import distinct
 from matching.encode import Codes, Column, pick
 
 WORKERS = 2
@@ -83,7 +84,7 @@ def are_alike(column: Column, left: Codes, right: Codes, *, least: float) -> Boo
     memo = column.derive(f"alike_{least}", lambda _: np.full(size * size, -1, dtype=np.int8))
     keys = left.astype(np.int64) * size + right
     known = pick(memo, keys)
-    new = np.unique(keys[np.flatnonzero(known < 0)])
+    new = distinct(keys[np.flatnonzero(known < 0)])
     if new.size:
         memo[new] = _are_similar(column, new // size, new % size, least)
         known = pick(memo, keys)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
+from db.arrays import distinct
 from db.match_groups import BUCKET_BITS, PAIR, array_of
 from db.queries import load, query
 from matching.closure import components
@@ -71,7 +72,7 @@ def rewrite(conn: Connection, profile_ids: Ints, pairs: Pairs) -> None:
     are): ``pairs`` are all scored pairs inside them, or between them."""
     if not len(profile_ids):
         return
-    buckets = np.unique(profile_ids >> BUCKET_BITS)
+    buckets = distinct(profile_ids >> BUCKET_BITS)
     taken = binary_copy.read_rows(
         conn, load(_SQL)["take_places"], _PLACE, buckets=array_of(buckets)
     )
@@ -79,7 +80,7 @@ def rewrite(conn: Connection, profile_ids: Ints, pairs: Pairs) -> None:
     known = np.ascontiguousarray(taken["group_ids"]).view(">i8").reshape(-1, _BUCKET)
     places[np.searchsorted(buckets, taken["bucket"])] = known
     mine = np.searchsorted(buckets, profile_ids >> BUCKET_BITS), profile_ids & (_BUCKET - 1)
-    conn.execute(query(_SQL, "drop_groups"), {"groups": array_of(np.unique(places[mine]))})
+    conn.execute(query(_SQL, "drop_groups"), {"groups": array_of(distinct(places[mine]))})
     ties = pairs.where(pairs.proposes)
     ends = (np.searchsorted(profile_ids, end) for end in (ties.left, ties.right))
     group = _groups(profile_ids, *ends)

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from db.arrays import distinct
 from matching.encode import Codes, Column, pick
 from matching.profiles import Profiles
 
@@ -39,7 +40,7 @@ def partners(profiles: Profiles) -> dict[str, int]:
     given, family = pick(profiles.given, both), pick(profiles.family, both)
     names = np.concatenate([given, family]).astype(np.int64)
     size = len(column.text) + 1
-    pairs = np.unique(names * size + heads[np.concatenate([family, given])])
+    pairs = distinct(names * size + heads[np.concatenate([family, given])])
     counts = np.bincount(pairs // size, minlength=len(column.text))
     known = np.flatnonzero(counts >= FEWEST_PARTNERS)
     known = np.sort(known[np.argsort(-counts[known], kind="stable")[:MOST_NAMES]])

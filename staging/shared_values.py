@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, CursorResult
 
+from db.arrays import distinct
 from db.queries import query
 from mdm.errors import UsageError
 from mdm.phases import RunContext
@@ -90,7 +91,7 @@ def _known(conn: Connection, stored: Stored, fresh: Entries, changed: Ints | Non
     keys = np.array([row.key for row in rows], np.int32)
     if changed is None:
         return keys
-    held = stored.among(np.unique(keys))
+    held = stored.among(distinct(keys))
     moved = held.keys[np.isin(held.record_ids, changed)]
     is_waiting = np.array([row.is_waiting for row in rows], bool)
     return keys[is_waiting | np.isin(keys, moved) | np.isin(keys, fresh.keys)]
