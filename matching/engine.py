@@ -6,7 +6,7 @@ A pure function of its arguments; the phase script only reads and writes tables 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from typing import Final
@@ -175,13 +175,10 @@ def match(
     model: MatchModel,
     candidates: tuple[Positions, Positions, NDArray[np.int16]],
     judge: Judge,
-    *,
-    before_closing: Callable[[], object] = lambda: None,
 ) -> Iterator[ScoredPairs]:
     """All scored pairs in parts: the candidates, then the pairs that close the groups they propose.
 
-    Who writes a part while the next ones are scored need not hold all of them. ``before_closing``
-    is called when all candidates were taken, before the few others are sought.
+    Who writes a part while the next ones are scored need not hold all of them.
     """
     freeze_words(profiles, model)
     left, right, rule = _with_certain_pairs(profiles, candidates, judge.rules)
@@ -194,7 +191,6 @@ def match(
         proposes[done : done + len(part.left)] = part.decision > 0
         done += len(part.left)
         yield part
-    before_closing()
     closing = closure_pairs(
         len(profiles),
         left,

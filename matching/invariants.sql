@@ -19,8 +19,8 @@ WHERE NOT (SELECT ids FROM present) @> pairs.profile_id_l
 
 -- name: inv_pairs_of_live_profiles_since
 -- Of the profiles that have other pairs than at the last check or were retired, those that are not
--- there: their pairs (from the right side those that could still merge something, and those of a
--- left side with other pairs); of all pairs where matching has scored all since.
+-- there: their pairs (from the right side the group, in which is all that could still merge something,
+-- and those of a left side with other pairs); of all pairs where matching has scored all since.
 WITH touched AS MATERIALIZED (
     SELECT t.profile_id FROM staging.rescored_profiles AS t WHERE t.run_id > :since_run_id
 ), missing AS MATERIALIZED (
@@ -42,10 +42,14 @@ SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM missing
 JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_l = missing.profile_id
 UNION ALL
-SELECT pairs.profile_id_l, pairs.profile_id_r
+SELECT missing.profile_id, kept.group_id
 FROM missing
-JOIN staging.identity_match_candidates AS pairs ON pairs.profile_id_r = missing.profile_id
-WHERE pairs.decision <> 'REJECT'
+CROSS JOIN LATERAL (
+    SELECT CAST(substr(g.group_ids, CAST(8 * (missing.profile_id & 127) + 1 AS integer), 8) AS bigint)
+               AS group_id
+    FROM staging.profile_groups AS g
+    WHERE g.bucket = missing.profile_id >> 7) AS kept
+WHERE kept.group_id <> 0
 UNION ALL
 SELECT pairs.profile_id_l, pairs.profile_id_r
 FROM touched

@@ -34,14 +34,9 @@ WHERE c.ctid >= {first}::tid AND c.ctid < {behind}::tid
 TRUNCATE staging.identity_match_candidates, staging.match_groups, staging.profile_groups,
     staging.rescored_profiles, staging.matching_state;
 
--- name: drop_pair_indexes
--- They are made anew when the candidates are written.
-DROP INDEX staging.identity_match_candidates_pair, staging.identity_match_candidates_r;
-
--- name: create_right_index
--- By it a pair that is not rejected is found from its right side, without the many others.
-CREATE INDEX identity_match_candidates_r ON staging.identity_match_candidates (profile_id_r)
-    INCLUDE (profile_id_l) WHERE decision <> 'REJECT';
+-- name: drop_pair_index
+-- It is made anew when the pairs are written.
+DROP INDEX staging.identity_match_candidates_pair;
 
 -- name: create_pair_index
 -- By it a night finds all pairs of a profile. No pair is there twice.

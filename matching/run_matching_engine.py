@@ -69,10 +69,8 @@ def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
             version = model.version
             bar.update()
             written = _Written(conn, database, profiles.profile_id, model_id)
-            parts = engine.match(
-                profiles, model, candidates, judge, before_closing=written.index_right
-            )
-        conn.execute(query(SQL, "drop_pair_indexes"))
+            parts = engine.match(profiles, model, candidates, judge)
+        conn.execute(query(SQL, "drop_pair_index"))
         for part in parts:
             written.add(part)
         bar.update()
@@ -106,9 +104,7 @@ class _Written:
         self._conn, self._database = conn, database
         self._profile_id, self._model_id = profile_id, model_id
         self._underway: deque[Future[None]] = deque()
-        self._has_right_index = False
         self._parts: list[engine.ScoredPairs] = []
-        self._counts = pair_counts.Counts.none()
         self.rows_n = self.vetoed_n = self.closing_n = 0
         self.decisions = np.zeros(len(engine.DECISIONS), dtype=np.int64)
 
@@ -116,32 +112,31 @@ class _Written:
         """Writes a part behind the one before, and waits for that alone."""
         self._behind(self._write, part)
         self._parts.append(part.briefly())
-        self._counts = self._counts.plus(
-            pair_counts.Counts.of(part.decision, part.probability, part.weight)
-        )
         self.rows_n += len(part.left)
         self.vetoed_n += int(part.vetoed.sum())
         self.closing_n += int((part.rule == engine.CLOSURE_RULE).sum())
         self.decisions += np.bincount(part.decision, minlength=len(engine.DECISIONS))
 
-    def index_right(self) -> None:
-        """Makes the index of few pairs behind what was added, while the last pairs are sought. An
-        index made after its rows costs a fraction of one kept up to date."""
-        self._has_right_index = True
-        self._behind(self._index, "create_right_index")
-
     def finish(self) -> None:
-        """Makes the index of all pairs, and groups of them meanwhile; waits until all is there."""
-        if not self._has_right_index:
-            self.index_right()
-        self._behind(self._index, "create_pair_index")
-        found = group_store.grouped(self._profile_id, self._parts)
+        """Makes the index of all pairs, and groups and counts of them meanwhile.
+
+        An index made after its rows costs a fraction of one kept up to date.
+        """
+        self._behind(self._index)
+        found, counts = (
+            group_store.grouped(self._profile_id, self._parts),
+            pair_counts.Counts.none(),
+        )
+        for part in self._parts:
+            counts = counts.plus(
+                pair_counts.Counts.of(part.decision, part.probability, part.weight)
+            )
         while self._underway:
             self._underway.popleft().result()
         group_store.write(self._conn, found)
-        pair_counts.write(self._conn, self._counts)
+        pair_counts.write(self._conn, counts)
 
-    def _behind(self, work: Callable[..., None], *args: engine.ScoredPairs | str) -> None:
+    def _behind(self, work: Callable[..., None], *args: engine.ScoredPairs) -> None:
         self._underway.append(self._database.submit(work, *args))
         while len(self._underway) > 1:
             self._underway.popleft().result()
@@ -149,8 +144,8 @@ class _Written:
     def _write(self, part: engine.ScoredPairs) -> None:
         pair_copy.write(self._conn, part, self._profile_id, self._model_id, first=True)
 
-    def _index(self, name: str) -> None:
-        self._conn.execute(query(SQL, name))
+    def _index(self) -> None:
+        self._conn.execute(query(SQL, "create_pair_index"))
 
 
 @dataclass(frozen=True)

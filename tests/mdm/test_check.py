@@ -52,6 +52,9 @@ INSERT INTO staging.identity_match_candidates (profile_id_l, profile_id_r, rule_
     match_weight, match_probability, decision, levels, contributions)
 VALUES (1, 2, 1, 1, 0, 0, 'FLAG_REVIEW', '{}', '{}'), (3, 4, 1, 1, 0, 0, 'REJECT', '{}', '{}');
 INSERT INTO staging.match_groups VALUES (1, 0, 1, 1000003 # 2, '');
+INSERT INTO staging.profile_groups
+SELECT 0, string_agg(int8send(CASE WHEN n IN (1, 2) THEN 1 ELSE 0 END), '' ORDER BY n)
+FROM generate_series(0, 127) AS n;
 INSERT INTO staging.rescored_profiles VALUES (3, 2), (4, 2);
 INSERT INTO staging.blocked_pair_changes VALUES (3, 4, 1, 3);
 INSERT INTO staging.matching_state (run_id) VALUES (1)
