@@ -140,16 +140,16 @@ def write_values(
     return bulk.copy_in(conn, table, columns, sink, options="FORMAT binary")
 
 
-def write_ragged(
-    conn: Connection,
-    table: Sequence[str],
-    fields: Sequence[Field],
-    name: str,
-    values: memoryview,
-    ends: NDArray[np.int64],
+def write_packed(
+    conn: Connection, table: Sequence[str], columns: Sequence[str], wire: io.BytesIO
 ) -> int:
-    """Rows copied into ``table`` (schema, name): ``fields`` as in :func:`write`, and the column
-    ``name`` of byte strings that differ in length: ``values``, cut at ``ends``."""
+    """Rows copied into ``table`` (schema, name) from what :func:`ragged` has made ready."""
+    return bulk.copy_in(conn, table, columns, wire, options="FORMAT binary")
+
+
+def ragged(fields: Sequence[Field], values: memoryview, ends: NDArray[np.int64]) -> io.BytesIO:
+    """Rows ready to be copied: ``fields`` as in :func:`write`, and as the last column byte strings
+    that differ in length: ``values``, cut at ``ends``."""
     starts = np.concatenate([[0], ends])[:-1]
     heads = np.zeros(len(ends), dtype=[*_row(fields).descr, ("length", ">i4")])
     heads["field_n"] = len(fields) + 1
@@ -165,8 +165,7 @@ def write_ragged(
         sink.write(values[start:end])
     sink.write(TRAILER)
     sink.seek(0)
-    columns = [*(field for field, _, _ in fields), name]
-    return bulk.copy_in(conn, table, columns, sink, options="FORMAT binary")
+    return sink
 
 
 def filled(conn: Connection, select: str, values: Mapping[str, object]) -> str:

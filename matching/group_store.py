@@ -6,12 +6,11 @@ looks at, and a night all that a new pair may change: in one row instead of one 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
@@ -26,6 +25,7 @@ from matching.keys import Ints
 
 _SQL = "matching/group_store.sql"
 _GROUPS = ("staging", "match_groups")
+_COLUMNS = ("group_id", "part", "tie_n", "tie_digest", "pairs")
 _PLACES = ("staging", "profile_groups")
 _BUCKET = 1 << BUCKET_BITS
 _LARGEST_PART = 1 << 20  # pairs in a row: a value must stay far below 1 GB
@@ -36,11 +36,9 @@ _NONE = 0  # stands for the group of a profile that has none
 
 @dataclass(frozen=True)
 class Grouped:
-    """Groups as the tables have them: the pairs inside them in the order of their groups, as PAIR,
-    the group of each pair, and the group of each profile (any order; _NONE where it has none)."""
+    """Groups ready to be copied, and the group of each profile (_NONE where it has none)."""
 
-    pairs: NDArray[Any]
-    group: Ints
+    wire: io.BytesIO
     profile_id: Ints
     group_of: Ints
 
@@ -55,12 +53,12 @@ def grouped(profile_id: Ints, parts: Sequence[ScoredPairs]) -> Grouped:
         of = pick(group, part.left)
         at = np.flatnonzero((of == pick(group, part.right)) & (of != _NONE))
         inside.append(pairs_scored(part, profile_id, at))
-    return _in_order(profile_id, group, Pairs.joined(inside))
+    return Grouped(_packed(profile_id, group, Pairs.joined(inside)), profile_id, group)
 
 
 def write(conn: Connection, found: Grouped) -> None:
     """Fills the empty tables."""
-    _copy_groups(conn, found)
+    binary_copy.write_packed(conn, _GROUPS, _COLUMNS, found.wire)
     buckets = np.arange((int(found.profile_id.max(initial=-1)) >> BUCKET_BITS) + 1)
     places = np.zeros((len(buckets), _BUCKET), dtype=np.int64)
     places.ravel()[found.profile_id] = found.group_of
@@ -86,7 +84,8 @@ def rewrite(conn: Connection, profile_ids: Ints, pairs: Pairs) -> None:
     group = _groups(profile_ids, *ends)
     of = group[np.searchsorted(profile_ids, pairs.left)]
     inside = (of == group[np.searchsorted(profile_ids, pairs.right)]) & (of != _NONE)
-    _copy_groups(conn, _in_order(profile_ids, group, pairs.where(inside)))
+    wire = _packed(profile_ids, group, pairs.where(inside))
+    binary_copy.write_packed(conn, _GROUPS, _COLUMNS, wire)
     places[mine] = group
     _copy_places(conn, buckets, places)
 
@@ -101,42 +100,38 @@ def _groups(profile_id: Ints, left: Ints, right: Ints) -> Ints:
     return pick(first, label)
 
 
-def _in_order(profile_id: Ints, group_of: Ints, pairs: Pairs) -> Grouped:
-    """``pairs``, all inside groups, in the order of their groups."""
+def _packed(profile_id: Ints, group_of: Ints, pairs: Pairs) -> io.BytesIO:
+    """``pairs``, all inside groups, as rows of ``staging.match_groups``."""
     table = np.zeros(int(profile_id.max(initial=0)) + 1, dtype=np.int64)
     table[profile_id] = group_of
     group = pick(table, pairs.left)
     order = np.argsort(group, kind="stable")
-    packed = np.empty(len(order), dtype=PAIR)
+    pairs, group = pairs.where(order), pick(group, order)
+    rows = np.empty(len(order), dtype=PAIR)
     for each in fields(pairs):
-        packed[each.name] = pick(getattr(pairs, each.name), order)
-    return Grouped(packed, pick(group, order), profile_id, group_of)
-
-
-def _copy_groups(conn: Connection, found: Grouped) -> None:
-    group = found.group
-    if not len(group):
-        return
+        rows[each.name] = getattr(pairs, each.name)
     begins = np.ones(len(group), dtype=bool)
     begins[1:] = group[1:] != group[:-1]
     start = begins.nonzero()[0]
     nth = np.arange(len(group)) - np.repeat(start, np.diff(np.append(start, len(group))))
     first = (nth % _LARGEST_PART == 0).nonzero()[0]
-    left, right = (found.pairs[end].astype(np.int64) for end in ("left", "right"))
-    is_tie = found.pairs["decision"] > 0
-    binary_copy.write_ragged(
-        conn,
-        _GROUPS,
-        [
-            ("group_id", "i8", group[first]),
-            ("part", "i4", nth[first] // _LARGEST_PART),
-            ("tie_n", "i4", np.add.reduceat(is_tie.astype(np.int64), first)),
-            ("tie_digest", "i8", np.bitwise_xor.reduceat(is_tie * (left * _DIGEST ^ right), first)),
-        ],
-        "pairs",
-        memoryview(found.pairs.tobytes()),
-        PAIR.itemsize * np.append(first, len(group))[1:],
-    )
+    digest = pairs.proposes * (pairs.left * _DIGEST ^ pairs.right)
+    columns: list[binary_copy.Field] = [
+        ("group_id", "i8", group[first]),
+        ("part", "i4", nth[first] // _LARGEST_PART),
+        ("tie_n", "i4", _per_row(np.add, pairs.proposes.astype(np.int64), first)),
+        ("tie_digest", "i8", _per_row(np.bitwise_xor, digest, first)),
+    ]
+    ends = PAIR.itemsize * np.append(first, len(group))[1:]
+    return binary_copy.ragged(columns, memoryview(rows.tobytes()), ends)
+
+
+def _per_row(function: np.ufunc, values: Ints, first: Ints) -> Ints:
+    """What a function of two makes of each stretch of values that begins at ``first``."""
+    if not len(first):
+        return first
+    made: Ints = function.reduceat(values, first)
+    return made
 
 
 def _copy_places(conn: Connection, buckets: Ints, places: Ints) -> None:
