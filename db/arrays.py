@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,3 +20,8 @@ def distinct(values: NDArray[Number]) -> NDArray[Number]:
     is_first = np.ones(len(ordered), dtype=bool)
     is_first[1:] = ordered[1:] != ordered[:-1]
     return ordered[is_first]
+
+
+def array_of(numbers: NDArray[Any]) -> str:
+    """Numbers as the text of a PostgreSQL array."""
+    return "{" + ",".join(map(str, numbers.tolist())) + "}"

@@ -140,13 +140,6 @@ def write_values(
     return bulk.copy_in(conn, table, columns, sink, options="FORMAT binary")
 
 
-def write_packed(
-    conn: Connection, table: Sequence[str], columns: Sequence[str], wire: io.BytesIO
-) -> int:
-    """Rows copied into ``table`` (schema, name) from what :func:`ragged` has made ready."""
-    return bulk.copy_in(conn, table, columns, wire, options="FORMAT binary")
-
-
 def ragged(fields: Sequence[Field], values: memoryview, ends: NDArray[np.int64]) -> io.BytesIO:
     """Rows ready to be copied: ``fields`` as in :func:`write`, and as the last column byte strings
     that differ in length: ``values``, cut at ``ends``."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
+from db.arrays import array_of
 from db.queries import load
 
 PAIR: Final = np.dtype(
@@ -43,11 +44,6 @@ def read_of(conn: Connection, profile_ids: NDArray[np.int64]) -> NDArray[Any]:
     if not len(profile_ids):
         return np.empty(0, dtype=PAIR)
     return _read(conn, "select_of_profiles", profiles=array_of(profile_ids))
-
-
-def array_of(ids: NDArray[Any]) -> str:
-    """Numbers as the text of a PostgreSQL array."""
-    return "{" + ",".join(map(str, ids.tolist())) + "}"
 
 
 def _read(conn: Connection, name: str, **values: object) -> NDArray[Any]:

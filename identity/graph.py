@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from sqlalchemy import Connection
 
 from db import binary_copy, match_groups
-from db.arrays import distinct
+from db.arrays import array_of, distinct
 from db.queries import load, query
 from identity.clustering import in_order_of_ends
 
@@ -261,7 +261,7 @@ def _rejected(conn: Connection, profiles: Ints) -> Pairs:
     """The rejected pairs of which one of ``profiles`` is the left side."""
     if not len(profiles):
         return Pairs.none()
-    wanted = match_groups.array_of(distinct(profiles))
+    wanted = array_of(distinct(profiles))
     select = load(_SQL)["select_rejected"]
     return Pairs.scored(binary_copy.read_rows(conn, select, _REJECTED, profiles=wanted))
 

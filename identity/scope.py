@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
-from db.match_groups import array_of
+from db.arrays import array_of
 from db.queries import load, query
 from identity.assignment import DECISIONS, MEMBER, Members
 from identity.graph import (

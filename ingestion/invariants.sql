@@ -23,6 +23,7 @@ FROM raw.lake_objects AS objects
 LEFT JOIN raw.count_rows(:since_run_id) AS counted USING (object_id)
 WHERE objects.run_id > :since_run_id
   AND coalesce(counted.row_n, 0) <> CASE objects.state WHEN 'REJECTED' THEN 0 ELSE objects.rows_n END
+  AND NOT (objects.state = 'SUPERSEDED' AND counted.row_n IS NULL)
 
 -- name: inv_raw_one_live_object
 -- title: 1 No lake key counts twice

@@ -13,9 +13,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from sqlalchemy import Connection
 
-from db import binary_copy
-from db.arrays import distinct
-from db.match_groups import BUCKET_BITS, PAIR, array_of
+from db import binary_copy, bulk
+from db.arrays import array_of, distinct
+from db.match_groups import BUCKET_BITS, PAIR
 from db.queries import load, query
 from matching.closure import components
 from matching.encode import pick
@@ -58,7 +58,7 @@ def grouped(profile_id: Ints, parts: Sequence[ScoredPairs]) -> Grouped:
 
 def write(conn: Connection, found: Grouped) -> None:
     """Fills the empty tables."""
-    binary_copy.write_packed(conn, _GROUPS, _COLUMNS, found.wire)
+    _copy_groups(conn, found.wire)
     buckets = np.arange((int(found.profile_id.max(initial=-1)) >> BUCKET_BITS) + 1)
     places = np.zeros((len(buckets), _BUCKET), dtype=np.int64)
     places.ravel()[found.profile_id] = found.group_of
@@ -85,7 +85,7 @@ def rewrite(conn: Connection, profile_ids: Ints, pairs: Pairs) -> None:
     of = group[np.searchsorted(profile_ids, pairs.left)]
     inside = (of == group[np.searchsorted(profile_ids, pairs.right)]) & (of != _NONE)
     wire = _packed(profile_ids, group, pairs.where(inside))
-    binary_copy.write_packed(conn, _GROUPS, _COLUMNS, wire)
+    _copy_groups(conn, wire)
     places[mine] = group
     _copy_places(conn, buckets, places)
 
@@ -132,6 +132,10 @@ def _per_row(function: np.ufunc, values: Ints, first: Ints) -> Ints:
         return first
     made: Ints = function.reduceat(values, first)
     return made
+
+
+def _copy_groups(conn: Connection, wire: io.BytesIO) -> None:
+    bulk.copy_in(conn, _GROUPS, _COLUMNS, wire, options="FORMAT binary")
 
 
 def _copy_places(conn: Connection, buckets: Ints, places: Ints) -> None:

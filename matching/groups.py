@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy, match_groups
-from db.match_groups import VETOED, array_of
+from db.arrays import array_of
+from db.match_groups import VETOED
 from db.queries import load
 from matching import closure
 from matching.engine import CLOSURE_RULE, ScoredPairs

@@ -162,29 +162,17 @@ WHERE EXISTS (SELECT FROM ops.match_models WHERE is_current AND kind = 'probabil
 
 -- name: inv_groups_hold_ties
 -- title: 5 The groups that clustering reads hold the scored pairs that are not rejected
--- As many of them, and with the same digest; but where matching will make all anew.
-SELECT grouped.n AS grouped_pairs, scored.n AS scored_pairs
-FROM (SELECT coalesce(sum(g.tie_n), 0) AS n, coalesce(bit_xor(g.tie_digest), 0) AS digest
-      FROM staging.match_groups AS g) AS grouped
-CROSS JOIN (SELECT count(*) AS n,
-                   coalesce(bit_xor(p.profile_id_l * 1000003 # p.profile_id_r), 0) AS digest
-            FROM staging.identity_match_candidates AS p
-            WHERE p.decision <> 'REJECT') AS scored
-WHERE (grouped.n <> scored.n OR grouped.digest <> scored.digest)
-  AND EXISTS (SELECT FROM staging.volatile_marker WHERE layer = 'matching')
+-- But where matching will make all anew.
+SELECT t.grouped_n, t.scored_n
+FROM staging.tie_totals AS t
+WHERE NOT t.agree AND EXISTS (SELECT FROM staging.volatile_marker WHERE layer = 'matching')
 
 -- name: inv_groups_hold_ties_since
 -- A night makes groups anew of the very pairs that it has read and written; so these are looked at where
 -- matching has scored all since.
-SELECT grouped.n AS grouped_pairs, scored.n AS scored_pairs
-FROM (SELECT coalesce(sum(g.tie_n), 0) AS n, coalesce(bit_xor(g.tie_digest), 0) AS digest
-      FROM staging.match_groups AS g) AS grouped
-CROSS JOIN (SELECT count(*) AS n,
-                   coalesce(bit_xor(p.profile_id_l * 1000003 # p.profile_id_r), 0) AS digest
-            FROM staging.identity_match_candidates AS p
-            WHERE p.decision <> 'REJECT') AS scored
-WHERE (SELECT run_id FROM staging.matching_state) > :since_run_id
-  AND (grouped.n <> scored.n OR grouped.digest <> scored.digest)
+SELECT t.grouped_n, t.scored_n
+FROM staging.tie_totals AS t
+WHERE (SELECT run_id FROM staging.matching_state) > :since_run_id AND NOT t.agree
 
 -- name: inv_doubt_is_no_merge
 -- title: 6 A vetoed pair is never decided as a merge

@@ -17,7 +17,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from db import binary_copy, bulk
-from db.arrays import distinct
+from db.arrays import array_of, distinct
 from db.binary_copy import HEADER, TRAILER
 from db.queries import load, query
 from matching.keys import Ints, Keys, Sought
@@ -119,9 +119,8 @@ def _sought(conn: Connection, rule_id: int, bits: int) -> Sought:
     """The entries of a rule that are in buckets, to be found by key."""
 
     def find(wanted: Ints) -> Ints:
-        buckets = distinct(wanted >> (64 - bits)).tolist()
-        listed = "{" + ",".join(map(str, buckets)) + "}"
-        return _entries(conn, "find_entries", rule_id=rule_id, buckets=listed)
+        buckets = array_of(distinct(wanted >> (64 - bits)))
+        return _entries(conn, "find_entries", rule_id=rule_id, buckets=buckets)
 
     def whole() -> Keys:
         return Keys.of_entries(_entries(conn, "select_entries", rule_id=rule_id))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
-from db.match_groups import array_of
+from db.arrays import array_of
 from db.queries import load, query
 from matching import engine, group_store, groups, model_store, pair_copy, pair_counts
 from matching.closure import closure_pairs

@@ -13,7 +13,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from db import binary_copy, bulk
-from db.match_groups import array_of
+from db.arrays import array_of
 from db.queries import load, query
 from matching import engine
 from matching.blocking_tables import RULES_END
