@@ -97,7 +97,11 @@ DELETE FROM staging.gone_profiles;
 
 -- name: drop_pair_index
 -- An index made after its rows costs a fraction of one kept up to date.
-DROP INDEX staging.identity_match_candidates_blocked_l;
+DROP INDEX IF EXISTS staging.identity_match_candidates_blocked_l;
+
+-- name: has_pair_index
+-- Whether somebody has made it since.
+SELECT to_regclass('staging.identity_match_candidates_blocked_l') IS NOT NULL;
 
 -- name: create_pair_index
 -- By it a night finds the pairs that go.

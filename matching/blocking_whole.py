@@ -51,8 +51,6 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> Pha
         del kept
         conn.execute(query(tables.SQL, "drop_pair_index"))
         new_pairs_n = tables.write_pairs(conn, chain([first_piece], pieces), first=True)
-        conn.execute(query(tables.SQL, "create_pair_index"))
-        conn.execute(query(tables.SQL, "analyse_pairs"))
         counts = [
             tables.RuleCounts(
                 rule_id=number,

@@ -36,7 +36,11 @@ TRUNCATE staging.identity_match_candidates, staging.match_groups, staging.profil
 
 -- name: drop_pair_index
 -- It is made anew when the pairs are written.
-DROP INDEX staging.identity_match_candidates_pair;
+DROP INDEX IF EXISTS staging.identity_match_candidates_pair;
+
+-- name: has_pair_index
+-- Whether somebody has made it since.
+SELECT to_regclass('staging.identity_match_candidates_pair') IS NOT NULL;
 
 -- name: create_pair_index
 -- By it a night finds all pairs of a profile. No pair is there twice.

@@ -36,11 +36,19 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     if feed is None or feed.rule_ids != tuple(number for number, _ in chosen.rules):
         report = blocking_whole.run(conn, ctx, chosen, now.change_seq)
     else:
+        settle(conn)
         report = blocking_delta.run(conn, ctx, chosen, feed)
     conn.execute(query(SQL, "drop_profiles"))
     mark = {"change_seq": now.change_seq, "run_id": ctx.run_id, "config_hash": signature}
     conn.execute(query(SQL, "mark"), mark)
     return report
+
+
+def settle(conn: Connection) -> None:
+    """Makes the index of candidate pairs that only nights need, where it is missing."""
+    if not conn.execute(query(SQL, "has_pair_index")).scalar_one():
+        conn.execute(query(SQL, "create_pair_index"))
+        conn.execute(query(SQL, "analyse_pairs"))
 
 
 def _feed(conn: Connection, consumed_seq: int, change_seq: int) -> Feed | None:

@@ -36,6 +36,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     Thread(target=importlib.import_module, args=("scipy.sparse.csgraph",), daemon=True).start()
     report = None
     if not ctx.full and consumed.is_base:
+        settle(conn)
         report = matching_delta.run(conn, ctx, behind=consumed.consumed_seq)
     if report is None:
         report = _run_whole(conn, ctx)
@@ -46,6 +47,16 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     }
     conn.execute(query(SQL, "mark"), mark)
     return report
+
+
+def settle(conn: Connection) -> None:
+    """Makes the index of scored pairs that only nights need, where it is missing.
+
+    It holds, too, that no pair is there twice. Raises IntegrityError where one is.
+    """
+    if not conn.execute(query(SQL, "has_pair_index")).scalar_one():
+        conn.execute(query(SQL, "create_pair_index"))
+        conn.execute(query(SQL, "analyse_pairs"))
 
 
 def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
@@ -75,7 +86,6 @@ def _run_whole(conn: Connection, ctx: RunContext) -> PhaseReport:
             written.add(part)
         bar.update()
         written.finish()
-        conn.execute(query(SQL, "analyse_pairs"))
         conn.execute(query(SQL, "all_rescored"), {"run_id": ctx.run_id})
         bar.update()
     decided = zip(engine.DECISIONS, written.decisions.tolist(), strict=True)
@@ -118,15 +128,9 @@ class _Written:
         self.decisions += np.bincount(part.decision, minlength=len(engine.DECISIONS))
 
     def finish(self) -> None:
-        """Makes the index of all pairs, and groups and counts of them meanwhile.
-
-        An index made after its rows costs a fraction of one kept up to date.
-        """
-        self._behind(self._index)
-        found, counts = (
-            group_store.grouped(self._profile_id, self._parts),
-            pair_counts.Counts.none(),
-        )
+        """Writes the groups and the counts of all pairs behind them."""
+        found = group_store.grouped(self._profile_id, self._parts)
+        counts = pair_counts.Counts.none()
         for part in self._parts:
             counts = counts.plus(
                 pair_counts.Counts.of(part.decision, part.probability, part.weight)
@@ -143,9 +147,6 @@ class _Written:
 
     def _write(self, part: engine.ScoredPairs) -> None:
         pair_copy.write(self._conn, part, self._profile_id, self._model_id, first=True)
-
-    def _index(self) -> None:
-        self._conn.execute(query(SQL, "create_pair_index"))
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,16 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import psycopg2
 from sqlalchemy import Connection, Engine, text
 
 from db.queries import load, query
 from mdm.errors import CheckFailed
-from mdm.phases import Phase
+from mdm.phases import PHASES, Phase
 
 #: Rooms that own tables and say what must hold in them: those whose phases commit one by one, whose
 #: queries read nothing of the others, and those that publish together.
@@ -126,9 +127,10 @@ def meanwhile(engine: Engine, *, anew: bool = False) -> Iterator[Awaited]:
     """The findings about the layers before identity, made beside what the block does.
 
     These layers are committed when publishing begins and nothing else writes them under the lock,
-    so a connection and a thread of their own see what the publishing transaction sees. What is
-    still under way when the block ends is given up. An error of the database is raised to who
-    waits for the findings.
+    so a connection and a thread of their own see what the publishing transaction sees. They are
+    settled (:meth:`mdm.phases.Phase.settle`) before they are looked at. What is still under way
+    when the block ends is given up. An error of the database is raised to who waits for the
+    findings.
     """
     with engine.connect() as connected, ThreadPoolExecutor(1, "invariants") as one_by_one:
         # keeps no lock from one query to the next
@@ -137,18 +139,25 @@ def meanwhile(engine: Engine, *, anew: bool = False) -> Iterator[Awaited]:
         conn.detach()  # closed at the end, for the session is set to leave the other cores alone
         conn.execute(query("mdm/check.sql", "stay_on_one_core"))
         scope = _scope(conn, anew=anew)
-        underway = [
+        settled = one_by_one.submit(_settle, conn)
+        found = [
             one_by_one.submit(_find, conn, invariant, scope)
             for invariant in invariants(_COMMITTED, forms=scope.forms)
         ]
+        underway: list[Future[Any]] = [settled, *found]
         try:
-            yield lambda: tuple(found.result() for found in underway)
+            yield lambda: tuple(one.result() for one in underway)[1:]
         finally:
             one_by_one.shutdown(wait=False, cancel_futures=True)
-            while session is not None and not all(found.done() for found in underway):
+            while session is not None and not all(one.done() for one in underway):
                 with contextlib.suppress(psycopg2.Error):  # the server may be gone
                     session.cancel()
                 time.sleep(_AGAIN_S)  # the query may not have reached the server
+
+
+def _settle(conn: Connection) -> None:
+    for phase in PHASES:
+        phase.settle(conn)
 
 
 def is_due(publishing: Sequence[Phase]) -> bool:

@@ -32,8 +32,9 @@ SELECT (SELECT max(run_id) FROM ops.runs) AS run_id,
        coalesce((SELECT change_seq FROM kept), 0) AS since_change_seq
 
 -- name: stay_on_one_core
--- Checks beside a run that publishes take the core that is idle, and none from what they wait for.
-SET max_parallel_workers_per_gather = 0
+-- Work beside a run that publishes takes the core that is idle, and none from what waits for it.
+SET max_parallel_workers_per_gather = 0;
+SET max_parallel_maintenance_workers = 0;
 
 -- name: expect_nothing
 -- Where everything is looked at: the planner fears that most rows break an invariant, and that a core

@@ -86,7 +86,8 @@ class Phase:
     """One step of the pipeline: its number, name, the module that does it and what it says.
 
     ``publishes`` marks the phases that share one transaction, so that identity, gold, history and
-    events of a run become visible together or not at all.
+    events of a run become visible together or not at all. ``settles`` marks those that leave to a
+    core which is idle then what only later runs need of their tables.
     """
 
     position: Decimal
@@ -94,15 +95,29 @@ class Phase:
     module: str
     title: str
     publishes: bool = False
+    settles: bool = False
 
     def load(self) -> PhaseFunction:
         """The phase's function, imported now."""
         function: PhaseFunction = importlib.import_module(self.module).run
         return function
 
+    def settle(self, conn: Connection) -> None:
+        """Makes what later runs need of the tables the phase has committed, where it is missing."""
+        if self.settles:
+            importlib.import_module(self.module).settle(conn)
 
-def _phase(position: str, name: str, module: str, title: str, publishes: bool = False) -> Phase:
-    return Phase(Decimal(position), name, module, title, publishes)
+
+def _phase(
+    position: str,
+    name: str,
+    module: str,
+    title: str,
+    publishes: bool = False,
+    *,
+    settles: bool = False,
+) -> Phase:
+    return Phase(Decimal(position), name, module, title, publishes, settles)
 
 
 PHASES: Final = (
@@ -111,8 +126,14 @@ PHASES: Final = (
     _phase("2", "ingestion", "ingestion.minio_to_raw", "lake objects to raw"),
     _phase("3", "staging", "staging.run_staging", "raw to standardised records"),
     _phase("4", "identity_inputs", "staging.run_identity_inputs", "records to profiles"),
-    _phase("4.5", "blocking", "matching.run_blocking", "profiles to candidate pairs"),
-    _phase("5", "matching", "matching.run_matching_engine", "pairs to scores and decisions"),
+    _phase("4.5", "blocking", "matching.run_blocking", "profiles to candidate pairs", settles=True),
+    _phase(
+        "5",
+        "matching",
+        "matching.run_matching_engine",
+        "pairs to scores and decisions",
+        settles=True,
+    ),
     _phase("6", "identity", "identity.run_identity_resolution", "decisions to customer ids", True),
     _phase("7", "gold", "gold.run_golden_customers", "survivorship and overrides", True),
     _phase("8", "history", "gold.run_golden_history", "SCD2 versions", True),
