@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from db.engine import is_transient
 from mdm import check, plan, resume, retry
@@ -21,6 +22,7 @@ from mdm.phases import PHASES, DemoOptions, Phase, PhaseReport, Progress, RunCon
 from mdm.plan import Plan
 from mdm.progress import silent
 from mdm.runs import Run, RunLedger
+from mdm.tidying import tidy
 from mdm.warehouse import Warehouse
 
 _FIRST_BEHIND_RAW = Decimal(3)
@@ -202,6 +204,9 @@ class Pipeline:
 
         if work.units:
             retry.retrying(on_retry)(go_on)
+        if together and not rehearse:
+            with contextlib.suppress(DBAPIError):  # all is published; autovacuum makes up for it
+                tidy(self.warehouse.engine)
         return RunReport(
             run.run_id,
             time.monotonic() - started,
