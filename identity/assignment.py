@@ -63,6 +63,13 @@ class Members:
         parts = (self, *others)
         return Members(*(np.concatenate([getattr(p, name) for p in parts]) for name, _ in MEMBER))
 
+    def distinct(self) -> Members:
+        """Each record once, where it was first."""
+        order = np.argsort(self.record, kind="stable")
+        is_again = np.zeros(len(order), dtype=bool)
+        is_again[order[1:]] = self.record[order[1:]] == self.record[order[:-1]]
+        return self.where(~is_again)
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -141,7 +148,7 @@ def keep(
     """
     customer_n = len(found.record_n)
     known = (members.customer != NOBODY).nonzero()[0]
-    ids, number = _numbered(np.concatenate([members.customer[known], unsettled]))
+    ids, number = numbered(np.concatenate([members.customer[known], unsettled]))
     number, disputed = number[: len(known)], number[len(known) :]
     of = found.customer[known]
     lowest, highest = np.full(customer_n, len(ids)), np.full(customer_n, -1)
@@ -160,7 +167,7 @@ def keep(
     return Kept(is_kept, id_of)
 
 
-def _numbered(ids: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], Ints]:
+def numbered(ids: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], Ints]:
     """The distinct ``ids``, and the number of each."""
     high, low = np.ascontiguousarray(ids).view(">u8").reshape(-1, 2).astype(np.uint64).T
     order = np.lexsort((low, high))

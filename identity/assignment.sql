@@ -9,11 +9,11 @@ DROP TABLE IF EXISTS
     pg_temp.identity_cluster_links, pg_temp.identity_members, pg_temp.identity_sizes, pg_temp.identity_evidence,
     pg_temp.identity_overlap, pg_temp.identity_split_parts, pg_temp.identity_preference,
     pg_temp.identity_target, pg_temp.identity_followers, pg_temp.identity_gone,
-    pg_temp.identity_changes, pg_temp.identity_next_clusters, pg_temp.identity_scope, pg_temp.identity_scope_customers,
+    pg_temp.identity_changes, pg_temp.identity_next_clusters, pg_temp.identity_scope_customers, pg_temp.identity_known_clusters,
     pg_temp.identity_same_groups, pg_temp.identity_touched_records, pg_temp.identity_touched_inputs,
     pg_temp.identity_touched_map, pg_temp.identity_next CASCADE;
 DROP VIEW IF EXISTS
-    pg_temp.identity_scoped_inputs, pg_temp.identity_scoped_profiles, pg_temp.identity_scoped_map,
+    pg_temp.identity_scoped_inputs, pg_temp.identity_scoped_map,
     pg_temp.identity_scoped_clusters;
 
 -- name: analyze_clusters

@@ -136,12 +136,19 @@ class Graph:
     different: tuple[Ints, Ints]
 
 
-def read_profiles(conn: Connection, poverty: Mapping[str, object]) -> Profiles:
-    """The profiles in scope, in columns; ``record_n`` is negative where one is poor.
+def read_profiles(
+    conn: Connection, poverty: Mapping[str, object], *, of: Ints | None = None
+) -> Profiles:
+    """Some profiles, or all, in columns; ``record_n`` is negative where one is poor.
 
     ``poverty`` are the values of ``select_profiles``: what makes even a poor profile tell.
     """
-    return binary_copy.read_parts(conn, load(_SQL)["select_profiles"], PROFILE, **poverty)
+    queries, values = load(_SQL), dict(poverty)
+    if of is not None:
+        values["profiles"] = array_of(of)
+    scope = "" if of is None else queries["some_profiles"]
+    select = queries["select_profiles"].replace("{scope}", scope)
+    return binary_copy.read_parts(conn, select, PROFILE, **values)
 
 
 def read_nodes(conn: Connection, profiles: Profiles) -> tuple[OwnNodes, Ints]:

@@ -59,8 +59,13 @@ FROM (SELECT p.profile_id, p.fingerprint, p.record_n * CASE WHEN
                                                                        ELSE needed.attribute END,
                                  p.extra ->> needed.attribute) IS NULL))
           THEN -1 ELSE 1 END AS record_n
-      FROM pg_temp.identity_scoped_profiles AS p OFFSET 0) AS f
+      FROM staging.profiles AS p {scope} OFFSET 0) AS f
 GROUP BY f.profile_id >> 22
+
+-- name: some_profiles
+-- The scope of the last where it is not all profiles. No statement. (The server puts the array in order
+-- and walks the index along it.)
+WHERE p.profile_id = ANY (CAST({profiles} AS bigint[]))
 
 -- name: create_poor_profiles
 -- The profiles too poor to tell people apart; filled by COPY.

@@ -146,6 +146,7 @@ def resolve(
         bar.update()
         with ThreadPoolExecutor(1) as database:  # it is idle while clusters are found
             inputs = database.submit(first_load.read_inputs, conn) if is_first else None
+            known = database.submit(scope.read_clusters, conn, met.members) if met else None
             clusters = partition(
                 graph,
                 auto_merge=ctx.config.matching.auto_merge,
@@ -154,6 +155,8 @@ def resolve(
             )
         clustering_seconds = time.monotonic() - started
         bar.update()
+        if known is not None:
+            known.result()
         if inputs is not None:
             report = first_load.publish(conn, ctx, inputs.result(), own, clusters)
         else:

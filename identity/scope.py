@@ -7,10 +7,9 @@ that any of their records is in so far: nothing outside can come in or go out.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,9 @@ from sqlalchemy import Connection
 
 from db import binary_copy
 from db.arrays import array_of
+from db.beside import Beside, beside
 from db.queries import load, query
-from identity.assignment import DECISIONS, MEMBER, Members
+from identity.assignment import DECISIONS, MEMBER, NOBODY, Members, numbered
 from identity.graph import (
     PROFILE,
     Ints,
@@ -34,6 +34,8 @@ from identity.graph import (
 _SQL = "identity/scope.sql"
 _CHAINED = (("profile", "i8"), ("chain", "i8"))
 _MAPPED = (MEMBER[0], MEMBER[1], *MEMBER[4:])
+_WORTH_HALVING: Final = 1000  # profiles: a millisecond of searches
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,70 +75,96 @@ def look_at_touched(
     with an end in the profiles ``rescored``. From these it goes on to the customers that their
     records are in, to all profiles of these, and to the profiles that a pair or a steward's chain
     could join to any of them, until nothing is new. Each step searches indexes for what the step
-    before found, so the cost follows what is touched.
+    before found, so the cost follows what is touched. A second connection does half of the
+    searches: they are of what was committed.
 
     One record leads to a customer, and the map tells of all records of a customer at once. So of
     profiles that pairs join one is asked whose it is, and the others only where records of them
     are missing when its customer is known.
     """
-    conn.execute(query(_SQL, "create_scope"))
-    _load_same_groups(conn)
-    conn.execute(
-        query(_SQL, "create_touched_records"),
-        {"change_seq": change_seq, "decision_id": decision_id},
-    )
-    conn.execute(query(_SQL, "add_touched_customers"))
-    chains = binary_copy.read_parts(conn, load(_SQL)["select_chains"], _CHAINED)
     base = conn.execute(query("identity/graph.sql", "last_profile_id")).scalar_one() + 1
-    touched = Members(**_read(conn, "select_touched_members", MEMBER, decisions=DECISIONS))
-    outdated = _read(conn, "select_touched_map", (("record", "i8"),))["record"]
-    members = [touched, _members_of_customers(conn, -1, but=outdated)]
-    found = [
-        rescored,
-        _profiles(conn, "select_chained_profiles"),
-        *(part.profile for part in members),
-    ]
-    pairs = joined = Pairs.none()
-    profiles: Profiles = {name: np.empty(0, dtype=kind) for name, kind in PROFILE}
-    is_found, is_read, is_asked = np.zeros((3, base), dtype=bool)
-    for step in itertools.count():
-        is_new = np.zeros(base, dtype=bool)
-        for some in found:
-            is_new[some[some < base]] = True  # none of those behind is there any more
-        is_new &= ~is_found
-        found = []
-        if is_new.any():
-            read = read_pairs(conn, base, of=(is_new & ~is_read).nonzero()[0])
-            pairs = pairs.joined_with(read)
-            joined = pairs.where(is_joining(pairs, merge_flagged=merge_flagged))
-            is_new |= _joined_to(is_new, joined)
-            is_found |= is_new
-            for some in (is_new.nonzero()[0], read.left, read.right):
-                is_read[some] = True
-            conn.execute(query(_SQL, "forget_scope"))
-            binary_copy.write_columns(
-                conn, ("pg_temp", "identity_scope"), {"profile_id": is_new.nonzero()[0]}
-            )
-            of_scope = read_profiles(conn, poverty)
-            profiles = {name: np.concatenate([profiles[name], of_scope[name]]) for name in profiles}
-            in_chains = chains["chain"][is_new[chains["profile"]]]
-            found.append(chains["profile"][np.isin(chains["chain"], in_chains)])
-        record_n = np.zeros(base, dtype=np.int64)
-        record_n[profiles["profile"]] = np.abs(profiles["record_n"])
-        for part in members:
-            np.subtract.at(record_n, part.profile, 1)
-        asked = _whom_to_ask((record_n > 0) & ~is_asked, is_asked, joined)
-        if not (is_new.any() or len(asked)):
-            break
-        is_asked[asked] = True
+    with beside(conn) as other:
+        coming = other.begin(read_pairs, base, of=rescored)
+        conn.execute(query(_SQL, "create_scope"))
+        _load_same_groups(conn)
         conn.execute(
-            query(_SQL, "add_customers"),
-            {"step": step, "profiles": array_of(asked)},
+            query(_SQL, "create_touched_records"),
+            {"change_seq": change_seq, "decision_id": decision_id},
         )
-        members.append(_members_of_customers(conn, step, but=outdated))
-        found.append(members[-1].profile)
+        conn.execute(query(_SQL, "add_touched_customers"))
+        chains = binary_copy.read_parts(conn, load(_SQL)["select_chains"], _CHAINED)
+        touched = Members(**_read(conn, "select_touched_members", MEMBER, decisions=DECISIONS))
+        outdated = _read(conn, "select_touched_map", (("record", "i8"),))["record"]
+        members = touched.joined_with(_members(conn, "of_touched_customers", but=outdated))
+        found = [rescored, _profiles(conn, "select_chained_profiles"), members.profile]
+        profiles: Profiles = {name: np.empty(0, dtype=kind) for name, kind in PROFILE}
+        is_found, is_read, is_asked = np.zeros((3, base), dtype=bool)
+        pairs = joined = coming.result()
+        for some in (rescored[rescored < base], pairs.left, pairs.right):
+            is_read[some] = True
+        while True:
+            is_new = np.zeros(base, dtype=bool)
+            for some in found:
+                is_new[some[some < base]] = True  # none of those behind is there any more
+            is_new &= ~is_found
+            found = []
+            if is_new.any():
+                read = read_pairs(conn, base, of=(is_new & ~is_read).nonzero()[0])
+                pairs = pairs.joined_with(read)
+                joined = pairs.where(is_joining(pairs, merge_flagged=merge_flagged))
+                is_new |= _joined_to(is_new, joined)
+                is_found |= is_new
+                for some in (is_new.nonzero()[0], read.left, read.right):
+                    is_read[some] = True
+                parts = _in_halves(
+                    conn, other, lambda c, ids: read_profiles(c, poverty, of=ids), is_new
+                )
+                profiles = {
+                    name: np.concatenate([profiles[name], *(part[name] for part in parts)])
+                    for name in profiles
+                }
+                in_chains = chains["chain"][is_new[chains["profile"]]]
+                found.append(chains["profile"][np.isin(chains["chain"], in_chains)])
+            record_n = np.zeros(base, dtype=np.int64)
+            record_n[profiles["profile"]] = np.abs(profiles["record_n"])
+            np.subtract.at(record_n, members.profile, 1)
+            asked = _whom_to_ask((record_n > 0) & ~is_asked, is_asked, joined)
+            if not (is_new.any() or asked.any()):
+                break
+            is_asked |= asked
+            more = _in_halves(
+                conn,
+                other,
+                lambda c, ids: _members(c, "of_profiles", but=outdated, profiles=array_of(ids)),
+                asked,
+            )
+            members, fresh = members.joined_with(*more).distinct(), len(members.record)
+            found.append(members.profile[fresh:])
     met = pairs.where(is_found[pairs.left] & is_found[pairs.right])
-    return Touched(profiles, members[0].joined_with(*members[1:]), met)
+    return Touched(profiles, members, met)
+
+
+def read_clusters(conn: Connection, members: Members) -> None:
+    """Makes the temporary view of clusters show those of all customers that were touched."""
+    ids, _ = numbered(members.customer[members.customer != NOBODY])
+    binary_copy.write_columns(
+        conn, ("pg_temp", "identity_scope_customers"), {"global_customer_id": ids}
+    )
+    conn.execute(query(_SQL, "create_scoped_clusters"))
+
+
+def _in_halves(
+    conn: Connection,
+    other: Beside,
+    read: Callable[[Connection, Ints], T],
+    wanted: NDArray[np.bool_],
+) -> list[T]:
+    """What is read of the ``wanted`` profiles, on two connections at once where it pays."""
+    ids = wanted.nonzero()[0]
+    if len(ids) < _WORTH_HALVING:
+        return [read(conn, ids)]
+    behind = other.begin(read, ids[len(ids) // 2 :])
+    return [read(conn, ids[: len(ids) // 2]), behind.result()]
 
 
 def _joined_to(chosen: NDArray[np.bool_], joined: Pairs) -> NDArray[np.bool_]:
@@ -150,7 +178,9 @@ def _joined_to(chosen: NDArray[np.bool_], joined: Pairs) -> NDArray[np.bool_]:
     return out
 
 
-def _whom_to_ask(is_short: NDArray[np.bool_], is_asked: NDArray[np.bool_], joined: Pairs) -> Ints:
+def _whom_to_ask(
+    is_short: NDArray[np.bool_], is_asked: NDArray[np.bool_], joined: Pairs
+) -> NDArray[np.bool_]:
     """Of the profiles that miss records, the first of those that pairs have ``joined``.
 
     Any whose neighbour was asked already: it is another customer's.
@@ -159,12 +189,12 @@ def _whom_to_ask(is_short: NDArray[np.bool_], is_asked: NDArray[np.bool_], joine
     is_later[joined.right[is_short[joined.left]]] = True
     is_next[joined.right[is_asked[joined.left]]] = True
     is_next[joined.left[is_asked[joined.right]]] = True
-    return (is_short & (is_next | ~is_later)).nonzero()[0]
+    return is_short & (is_next | ~is_later)
 
 
-def _members_of_customers(conn: Connection, step: int, *, but: Ints) -> Members:
-    """The records of the customers that a step found, without those that have changed since."""
-    read = _read(conn, "select_members_of_customers", _MAPPED, step=step, decisions=DECISIONS)
+def _members(conn: Connection, whose: str, *, but: Ints, **values: object) -> Members:
+    """The records of some customers, as the map has them, without those that have changed since."""
+    read = _read(conn, f"select_members_{whose}", _MAPPED, decisions=DECISIONS, **values)
     members = Members(mapped_record=read["record"], mapped_profile=read["profile"], **read)
     return members.where(~np.isin(members.record, but))
 
@@ -173,7 +203,9 @@ def _read(
     conn: Connection, name: str, kinds: binary_copy.Kinds, **values: object
 ) -> dict[str, NDArray[Any]]:
     queries = load(_SQL)
-    select = queries[name].replace("{member}", queries["member"])
+    select = queries[name]
+    for columns in ("member", "mapped"):
+        select = select.replace(f"{{{columns}}}", queries[columns])
     return binary_copy.read_parts(conn, select, kinds, **values)
 
 

@@ -3,7 +3,6 @@
 -- name: create_scope_of_all
 -- The layers as they are.
 CREATE TEMP VIEW identity_scoped_inputs AS SELECT * FROM staging.identity_inputs;
-CREATE TEMP VIEW identity_scoped_profiles AS SELECT * FROM staging.profiles;
 CREATE TEMP VIEW identity_scoped_map AS SELECT * FROM identity.customer_identity_map;
 CREATE TEMP VIEW identity_scoped_clusters AS SELECT * FROM identity.customer_clusters;
 
@@ -27,27 +26,13 @@ LEFT JOIN identity.customer_identity_map AS m USING (source, source_record_id)
 GROUP BY i.record_id >> 22
 
 -- name: create_scope
--- The profiles that the last step found, and one row per touched customer, with the step that found
--- it. OFFSET 0 keeps the views a search by index for each, whatever the planner believes of a temporary
--- table.
-CREATE TEMP TABLE identity_scope (profile_id bigint NOT NULL) ON COMMIT DROP;
-CREATE TEMP TABLE identity_scope_customers (
-    global_customer_id uuid PRIMARY KEY,
-    step               integer NOT NULL
-) ON COMMIT DROP;
+-- The touched customers; not all are there but once.
+CREATE TEMP TABLE identity_scope_customers (global_customer_id uuid NOT NULL) ON COMMIT DROP;
 -- One row per record in a chain of SAME, with the number of its chain; filled by COPY.
 CREATE TEMP TABLE identity_same_groups (
     record_id bigint PRIMARY KEY,
     group_no  bigint NOT NULL
 ) ON COMMIT DROP;
-CREATE TEMP VIEW identity_scoped_profiles AS
-SELECT p.* FROM pg_temp.identity_scope AS s
-CROSS JOIN LATERAL (SELECT * FROM staging.profiles AS q
-                    WHERE q.profile_id = s.profile_id OFFSET 0) AS p;
-CREATE TEMP VIEW identity_scoped_clusters AS
-SELECT c.* FROM pg_temp.identity_scope_customers AS s
-CROSS JOIN LATERAL (SELECT * FROM identity.customer_clusters AS k
-                    WHERE k.global_customer_id = s.global_customer_id OFFSET 0) AS c;
 
 -- name: create_touched_records
 -- The records that changed since the last resolution, or of which a steward spoke or took it back.
@@ -78,11 +63,11 @@ CREATE TEMP VIEW identity_scoped_map AS SELECT * FROM pg_temp.identity_touched_m
 
 -- name: add_touched_customers
 -- The customers that touched records are in, or were in when they went.
-INSERT INTO pg_temp.identity_scope_customers (global_customer_id, step)
-SELECT m.global_customer_id, -1
+INSERT INTO pg_temp.identity_scope_customers (global_customer_id)
+SELECT m.global_customer_id
 FROM pg_temp.identity_scoped_map AS m
 UNION
-SELECT coalesce(c.merged_into, c.global_customer_id), -1
+SELECT coalesce(c.merged_into, c.global_customer_id)
 FROM pg_temp.identity_touched_records AS t
 JOIN identity.retired_records AS r USING (source, source_record_id)
 JOIN identity.customers AS c ON c.global_customer_id = r.global_customer_id;
@@ -111,29 +96,36 @@ LEFT JOIN pg_temp.identity_touched_map AS m USING (source, source_record_id)
 -- For COPY: the records of which the map does not tell the present.
 SELECT string_agg(int8send(m.record_id), '') FROM pg_temp.identity_touched_map AS m
 
--- name: forget_scope
--- Makes room for what the next step found.
-TRUNCATE pg_temp.identity_scope;
-
--- name: add_customers
--- The customers of the records of some profiles that no step before has found. What is touched may be
--- another's by now, but was looked at first. (Of each list the server makes one array in order and
--- walks the index along it, which costs half of a search for each.)
-INSERT INTO pg_temp.identity_scope_customers (global_customer_id, step)
-SELECT DISTINCT m.global_customer_id, CAST(:step AS integer)
-FROM identity.customer_identity_map AS m
-WHERE m.record_id = ANY (ARRAY(SELECT i.record_id FROM staging.identity_inputs AS i
-                               WHERE i.profile_id = ANY (CAST(:profiles AS bigint[]))))
-ON CONFLICT (global_customer_id) DO NOTHING;
-
--- name: select_members_of_customers
--- For COPY: the records of the customers that a step found, as the map has them.
+-- name: mapped
+-- The columns of the next two: records as the map has them. No statement.
 SELECT string_agg(int8send(m.record_id), ''), string_agg(int8send(m.profile_id), ''),
        string_agg(uuid_send(m.global_customer_id), ''),
        string_agg(float4send(m.match_confidence), ''),
        string_agg(int2send(CAST(array_position(CAST({decisions} AS text[]), m.decision)
                                 AS smallint)), '')
+
+-- name: select_members_of_touched_customers
+-- For COPY: the records of the customers of touched records.
+{mapped}
 FROM identity.customer_identity_map AS m
 WHERE m.global_customer_id = ANY (ARRAY(SELECT s.global_customer_id
-                                        FROM pg_temp.identity_scope_customers AS s
-                                        WHERE s.step = {step}))
+                                        FROM pg_temp.identity_scope_customers AS s))
+
+-- name: select_members_of_profiles
+-- For COPY: the records of the customers of some profiles. (Of each list the server makes one array in
+-- order and walks the index along it, which costs half of a search for each.)
+{mapped}
+FROM identity.customer_identity_map AS m
+WHERE m.global_customer_id = ANY (ARRAY(
+    SELECT known.global_customer_id
+    FROM identity.customer_identity_map AS known
+    WHERE known.record_id = ANY (ARRAY(SELECT i.record_id FROM staging.identity_inputs AS i
+                                       WHERE i.profile_id = ANY (CAST({profiles} AS bigint[]))))))
+
+-- name: create_scoped_clusters
+-- What is known of the touched customers.
+CREATE TEMP TABLE identity_known_clusters ON COMMIT DROP AS
+SELECT k.* FROM identity.customer_clusters AS k
+WHERE k.global_customer_id = ANY (ARRAY(SELECT s.global_customer_id
+                                        FROM pg_temp.identity_scope_customers AS s));
+CREATE TEMP VIEW identity_scoped_clusters AS SELECT * FROM pg_temp.identity_known_clusters;

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from identity import scope
 from identity.run_identity_resolution import read_state, resolve
 
 if TYPE_CHECKING:
@@ -161,6 +162,29 @@ def test_a_word_looks_at_the_customers_it_is_about(world: World) -> None:
     assert world.resolve().rows_in == 3
     world.pair("h", "g").resolve()
     assert world.customers()["C1"] == "a b"
+
+
+def test_two_connections_look_at_what_one_looks_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scope, "_WORTH_HALVING", 2)
+    world.keeps_profiles = True
+    world.put(*"pqrstuv").put("p2", content="p").put("s2", content="s")
+    world.pair("p", "q").pair("r", "s").pair("s", "t").pair("u", "v")
+    world.resolve()
+    before = scored_pairs(world)
+    world.put("w").pair("p", "w").pair("s", "w").remove("t").remove("v").stage()
+    world.conn.commit()
+    context = world.make_context(world.config)
+    resolve(world.conn, context, read_state(world.conn, context), rescored=None)
+    expected = everything(world)
+    world.conn.rollback()
+    state, found = read_state(world.conn, context), rescored(world, before)
+    has_written = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+    assert not world.conn.execute(has_written).scalar_one()  # else one connection does it all
+    assert resolve(world.conn, context, state, rescored=found).rows_in == 8
+    assert everything(world) == expected
+    world.check()
 
 
 @pytest.mark.parametrize("order", ["ab", "ba"])
