@@ -127,10 +127,12 @@ class Graph:
 
     ``code`` lists the nodes, those of a component together and in the order of their contents, so
     that results do not hang on ids; ``pairs``, ``same`` and ``different`` refer to places in it.
+    ``component`` numbers the component of each, in ascending order.
     """
 
     own: OwnNodes
     code: Ints
+    component: Ints
     pairs: Pairs
     same: tuple[Ints, Ints]
     different: tuple[Ints, Ints]
@@ -211,6 +213,7 @@ def read_graph(
     return Graph(
         own=own,
         code=code,
+        component=component,
         pairs=Pairs(slot[pairs.left], slot[pairs.right], pairs.probability, pairs.kind),
         same=(slot[words["SAME"][0]], slot[words["SAME"][1]]),
         different=(different[0][met], different[1][met]),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from db.arrays import distinct
 from identity import clustering
 from identity.graph import (
     AUTO_MERGE,
@@ -22,6 +26,8 @@ from identity.graph import (
 )
 
 Floats = NDArray[np.float64]
+_PIECE: Final = 100_000
+"""Nodes at once, or what their components come to: an array of these stays below a megabyte."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +57,51 @@ def partition(graph: Graph, *, auto_merge: float, review: float, merge_flagged: 
     What a steward called the same is one node to the clustering, with the best evidence of its
     parts, so that a word that joins two profiles never loses those that either already had.
     """
+    threshold = min(float(_bits(review if merge_flagged else auto_merge)), clustering.HIGHEST_BITS)
+    pieces = [
+        _partition(piece, threshold=threshold, merge_flagged=merge_flagged)
+        for piece in _pieces(graph)
+    ]
+    columns = (field.name for field in fields(Partition))
+    return Partition(*(np.concatenate([getattr(p, name) for p in pieces]) for name in columns))
+
+
+def _pieces(graph: Graph) -> Iterator[Graph]:
+    """``graph`` cut between components, each piece small enough for the caches of the processor."""
+    n = len(graph.code)
+    if n <= _PIECE:
+        yield graph
+        return
+    cuts = np.searchsorted(graph.component, graph.component[_PIECE:n:_PIECE])
+    ends = np.concatenate([[0], distinct(cuts[cuts > 0]), [n]])
+    piece = np.repeat(np.arange(len(ends) - 1, dtype=np.int32), np.diff(ends))
+    left, right = graph.different
+    inside = graph.component[left] == graph.component[right]  # others are different anyway
+    apart = left[inside], right[inside]
+    of_pair, of_same, of_apart = (
+        piece[side] for side in (graph.pairs.left, graph.same[0], apart[0])
+    )
+    for nth, (start, end) in enumerate(itertools.pairwise(ends.tolist())):
+        pairs = graph.pairs.where((of_pair == nth).nonzero()[0])
+        same, different = (
+            (left[of_left == nth] - start, right[of_left == nth] - start)
+            for (left, right), of_left in ((graph.same, of_same), (apart, of_apart))
+        )
+        yield Graph(
+            own=graph.own,
+            code=graph.code[start:end],
+            component=graph.component[start:end],
+            pairs=replace(pairs, left=pairs.left - start, right=pairs.right - start),
+            same=same,
+            different=different,
+        )
+
+
+def _partition(graph: Graph, *, threshold: float, merge_flagged: bool) -> Partition:
     group, group_n = _groups(graph)
     chosen, key = _between_groups(graph.pairs, group, group_n)
     pairs = graph.pairs.where(chosen)
 
-    threshold = min(float(_bits(review if merge_flagged else auto_merge)), clustering.HIGHEST_BITS)
     bits = _bits(pairs.probability)
     # The decision of a pair is what matching says it is, whatever rounding made of its probability.
     bits = np.where(

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from identity.graph import AUTO_MERGE, Graph, Ints, OwnNodes, Pairs
+from identity.graph import AUTO_MERGE, REJECT, VETOED, Graph, Ints, OwnNodes, Pairs
 from identity.partition import Partition, partition
 
 NONE: Ints = np.empty(0, dtype=np.int64)
@@ -19,7 +19,7 @@ def graph_of(*pairs: tuple[int, int, float], same: tuple[int, int]) -> Graph:
     code = np.unique(np.concatenate([left, right, same])) + 10
     scored = Pairs(left, right, probability, np.full(len(pairs), AUTO_MERGE, dtype=np.int64))
     ends = np.array(same[:1]), np.array(same[1:])
-    return Graph(NOBODY, code, scored, ends, (NONE, NONE))
+    return Graph(NOBODY, code, np.zeros(len(code), np.int64), scored, ends, (NONE, NONE))
 
 
 def clusters_of(graph: Graph) -> Partition:
@@ -43,3 +43,32 @@ def test_a_profile_of_several_nodes_counts_once_in_a_cluster() -> None:
     found = clusters_of(replace(graph, own=own, code=np.array([10, 100, 101])))
     assert found.profile_n.tolist() == [2]
     assert sorted(found.node.tolist()) == [-8, -7, 10]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_pieces_of_a_graph_come_to_the_whole(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng(seed)
+    component = np.sort(chance.integers(0, 12, 60))
+    left, right = (side.ravel() for side in np.triu_indices(60, 1))
+    inside = (component[left] == component[right]) & (chance.random(len(left)) < 0.6)
+    left, right = left[inside], right[inside]
+    kind = chance.choice([AUTO_MERGE, REJECT, VETOED], len(left), p=[0.7, 0.2, 0.1])
+    probability = np.where(kind == AUTO_MERGE, chance.uniform(0.9, 1, len(left)), 0.2)
+    same = np.flatnonzero(np.diff(component) == 0)[::9]
+    apart = chance.integers(0, 60, (2, 6))
+    apart = apart[:, np.abs(apart[0] - apart[1]) > 1]
+    graph = Graph(
+        own=NOBODY,
+        code=np.arange(60) + 10,
+        component=component,
+        pairs=Pairs(left, right, probability, kind),
+        same=(same, same + 1),
+        different=(apart[0], apart[1]),
+    )
+    expected = clusters_of(graph)
+    assert len(expected.node) > 10
+    monkeypatch.setattr("identity.partition._PIECE", 7)
+    found = clusters_of(graph)
+    for column in fields(Partition):
+        expected_values = getattr(expected, column.name).tolist()
+        assert getattr(found, column.name).tolist() == expected_values, column.name
