@@ -22,6 +22,19 @@ def distinct(values: NDArray[Number]) -> NDArray[Number]:
     return ordered[is_first]
 
 
+def are_in(values: NDArray[Number], others: NDArray[Number]) -> NDArray[np.bool_]:
+    """Which of the ``values`` are among the ``others``.
+
+    ``np.isin`` brings numbers together by ``np.unique`` first: see :func:`distinct`.
+    """
+    if not len(others):
+        return np.zeros(len(values), dtype=bool)
+    ordered = np.sort(others)
+    places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    there: NDArray[np.bool_] = ordered[places] == values
+    return there
+
+
 def array_of(numbers: NDArray[Any]) -> str:
     """Numbers as the text of a PostgreSQL array."""
     return "{" + ",".join(map(str, numbers.tolist())) + "}"

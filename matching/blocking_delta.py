@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 from sqlalchemy import Connection
@@ -27,19 +29,26 @@ _LONGEST_TAIL = 0.125
 """The share of a rule's keys that may have come after the others before all are written as one."""
 
 
-def run(conn: Connection, ctx: RunContext, chosen: Plan, feed: tables.Feed) -> PhaseReport:
-    """How many profiles came and went, and pairs came and went; brings the tables up to date."""
+def run(
+    connections: Sequence[Connection], ctx: RunContext, chosen: Plan, feed: tables.Feed
+) -> PhaseReport:
+    """How many profiles came and went, and pairs came and went; brings the tables up to date.
+
+    The first of the ``connections`` writes, all read the stored keys.
+    """
+    conn = connections[0]
     names = dict(chosen.rules)
     with ctx.progress("blocking", 4, "steps") as bar:
         added = _keys(conn, ctx, chosen, NEW_PROFILES)
         lost = _keys(conn, ctx, chosen, GONE_PROFILES)
         bar.update()
-        stored, kept = _kept(conn, chosen, feed)
+        stored, kept = _kept(connections, chosen, feed)
         bar.update()
         counts = {one.rule_id: one for one in _counts(conn)}
         retired = _retired(conn, feed, feed.consumed_seq, feed.change_seq)
-        with ThreadPoolExecutor(1) as database:  # finds while what it has found is looked at
-            for rule, one in stored.items():
+        with ExitStack() as threads:  # they find while what they have found is looked at
+            databases = [threads.enter_context(ThreadPoolExecutor(1)) for _ in connections]
+            for (rule, one), database in zip(stored.items(), cycle(databases), strict=False):
                 if isinstance(one.first, Sought):
                     one.first.look_ahead(touched(added[rule], lost[rule]), database)
             # All that is sought ahead is there before `refine` asks the database again.
@@ -114,10 +123,14 @@ def _keys_of(conn: Connection, ctx: RunContext, chosen: Plan, profile_ids: Ints)
 
 
 def _kept(
-    conn: Connection, chosen: Plan, feed: tables.Feed
+    connections: Sequence[Connection], chosen: Plan, feed: tables.Feed
 ) -> tuple[dict[int, key_store.Stored], KeptKeys]:
-    """What is stored of each rule, and how it is looked at."""
-    stored = {number: key_store.read(conn, number, refined=False) for number, _ in chosen.rules}
+    """What is stored of each rule, and how it is looked at: by each connection in turn."""
+    conn = connections[0]
+    stored = {
+        number: key_store.read(reader, number, refined=False)
+        for (number, _), reader in zip(chosen.rules, cycle(connections), strict=False)
+    }
     refined = {number: key_store.read(conn, number, refined=True) for number, _ in chosen.rules}
     written = {feed.consumed_seq}.union(
         *(one.written for one in (*stored.values(), *refined.values()))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import chain
+from operator import itemgetter
+from queue import SimpleQueue
 
 import numpy as np
 from sqlalchemy import Connection
@@ -18,8 +20,14 @@ from matching.keys import Keys
 from mdm.phases import PhaseReport, RunContext
 
 
-def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> PhaseReport:
-    """How many profiles went in and pairs came out; writes the blocking tables, all anew."""
+def run(
+    connections: Sequence[Connection], ctx: RunContext, chosen: Plan, change_seq: int
+) -> PhaseReport:
+    """How many profiles went in and pairs came out; writes the blocking tables, all anew.
+
+    The first of the ``connections`` writes, all read profiles.
+    """
+    conn = connections[0]
     conn.execute(query(tables.SQL, "clear"))
     key_store.clear(conn)
     profiles_n = chosen.fill["profiles_n"]
@@ -28,11 +36,12 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> Pha
         return PhaseReport(profiles_n, 0)
     cap = ctx.config.matching.max_block_size
     with ctx.progress("blocking", len(chosen.rules) + 2, "steps") as bar:
-        kept, found = {}, []
-        for number, entries in _keys(conn, ctx, chosen):
+        kept, blocks_of = {}, {}
+        for number, entries in _keys(connections, ctx, chosen):
             kept[number] = entries
-            found.append(Blocks.of(number, entries))
+            blocks_of[number] = Blocks.of(number, entries)
             bar.update()
+        found = [blocks_of[number] for number, _ in chosen.rules]
         every = found + _cut(conn, found, cap=cap, change_seq=change_seq)
         bar.update()
         by_size = {
@@ -78,22 +87,34 @@ def run(conn: Connection, ctx: RunContext, chosen: Plan, change_seq: int) -> Pha
     )
 
 
-def _keys(conn: Connection, ctx: RunContext, chosen: Plan) -> Iterator[tuple[int, Keys]]:
-    """The rules with their keys.
+def _keys(
+    connections: Sequence[Connection], ctx: RunContext, chosen: Plan
+) -> Iterator[tuple[int, Keys]]:
+    """The rules with their keys, as they get ready.
 
-    While keys are sorted here, the database makes those of the next rule.
+    While keys are sorted here, the database makes those of the next rules, on all connections.
     """
-    with ThreadPoolExecutor(1) as database:  # one: a connection does one thing at a time
-        coming = database.submit(tables.read_entries, conn, ctx.config, chosen.rules[0])
-        for (number, _), after in zip(chosen.rules, [*chosen.rules[1:], None], strict=True):
-            entries = coming.result()
-            if after is not None:
-                coming = database.submit(tables.read_entries, conn, ctx.config, after)
-            yield number, Keys.of_wire(entries)
+    free: SimpleQueue[Connection] = SimpleQueue()
+    for conn in connections:
+        free.put(conn)
+
+    def read(rule: tuple[int, str]) -> memoryview:
+        conn = free.get()
+        try:
+            return tables.read_entries(conn, ctx.config, rule)
+        finally:
+            free.put(conn)
+
+    with ThreadPoolExecutor(len(connections)) as database:
+        # The last first: they take parts of values, which costs most.
+        coming = {database.submit(read, rule): rule for rule in reversed(chosen.rules)}
+        for done in as_completed(coming):
+            number, _ = coming.pop(done)
+            yield number, Keys.of_wire(done.result())
 
 
 def _store(conn: Connection, kept: Mapping[int, Keys], change_seq: int) -> None:
-    for number, entries in kept.items():
+    for number, entries in sorted(kept.items(), key=itemgetter(0)):
         key_store.write_first(conn, number, entries, change_seq=change_seq, frozen=True)
     key_store.create_index(conn)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy, match_groups
-from db.arrays import array_of
+from db.arrays import are_in, array_of
 from db.match_groups import VETOED
 from db.queries import load
 from matching import closure
@@ -222,7 +222,7 @@ def pairs_of(rows: NDArray[Any]) -> Pairs:
 def are_among(these: Pairs, those: Pairs) -> NDArray[np.bool_]:
     """Which of ``these`` are among ``those``, by their ends."""
     base = int(max(these.right.max(initial=0), those.right.max(initial=0))) + 1
-    return np.isin(these.left * base + these.right, those.left * base + those.right)
+    return are_in(these.left * base + these.right, those.left * base + those.right)
 
 
 def _inside(ids: Ints, pairs: Pairs) -> Pairs:

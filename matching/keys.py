@@ -19,6 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from db.arrays import are_in
+
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 """Whether each profile, by its id, is meant."""
@@ -115,7 +117,7 @@ class Keys:
 
     def without(self, others: Keys) -> Keys:
         """These entries but for those that ``others`` has too, however often."""
-        at = np.flatnonzero(np.isin(self.keys, others.keys))
+        at = np.flatnonzero(are_in(self.keys, others.keys))
         gone = set(zip(others.keys.tolist(), others.profile_ids.tolist(), strict=True))
         mine = zip(self.keys[at].tolist(), self.profile_ids[at].tolist(), strict=True)
         keep = np.ones(len(self), dtype=bool)
@@ -144,10 +146,10 @@ class Sought:
         if self._coming is not None:
             # What was found is looked through here, while the database finds for the next rule.
             self._found, self._coming = Keys.found(self._coming.result(), self._asked), None
-        new = np.setdiff1d(wanted, self._asked, assume_unique=True)
+        new = wanted[~are_in(wanted, self._asked)]
         if new.size:
             self._found = Keys.joined([self._found, Keys.found(self._find(new), new)])
-            self._asked = np.union1d(self._asked, new)
+            self._asked = np.sort(np.concatenate([self._asked, new]))
         return self._found.under(wanted)
 
     def whole(self) -> Keys:

@@ -7,10 +7,6 @@ SELECT profile_id, fingerprint, given_name, middle_name, family_name, name_suffi
        customer_number, extra
 FROM staging.profiles
 
--- name: has_written
--- Whether this transaction has written anything, which no other connection sees yet.
-SELECT pg_current_xact_id_if_assigned() IS NOT NULL;
-
 -- name: last_profile_id
 -- The greatest profile id, 0 without profiles.
 SELECT coalesce(max(p.profile_id), 0) FROM staging.profiles AS p;

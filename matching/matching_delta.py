@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
-from db.arrays import array_of
+from db.arrays import are_in, array_of
 from db.queries import load, query
 from matching import engine, group_store, groups, model_store, pair_copy, pair_counts
 from matching.closure import closure_pairs
 from matching.groups import Groups, Pairs, are_among, distinct, pairs_scored, places
 from matching.keys import Ints
+from matching.lines import two_lines
 from matching.pair_tables import (
     SQL,
     copied_profiles,
     encoded,
     judge_of,
     placed,
-    two_lines,
 )
 from mdm.phases import PhaseReport, RunContext
 
@@ -209,8 +209,8 @@ def _closing(walked: Groups, threshold: float) -> tuple[Pairs, Pairs]:
     )
     now = np.minimum(*found) * size + np.maximum(*found)
     keys = inner.left * size + inner.right
-    opened = inner.where(closes & ~np.isin(keys, now))
-    left, right = np.divmod(np.setdiff1d(now, keys[closes]), max(size, 1))
+    opened = inner.where(closes & ~are_in(keys, now))
+    left, right = np.divmod(now[~are_in(now, keys[closes])], max(size, 1))
     closed = groups.unscored(left, right)
     return walked.by_id(opened), walked.by_id(closed)
 

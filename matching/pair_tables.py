@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -20,6 +18,7 @@ from matching.blocking_tables import RULES_END
 from matching.blocks import Rules
 from matching.encode import pick
 from matching.keys import Ints
+from matching.lines import two_lines
 from matching.profiles import Profiles
 from matching.rules import ExactRules
 from mdm.config import Config
@@ -27,8 +26,6 @@ from mdm.config import Config
 SQL: Final = "matching/matching.sql"
 _BLOCKS_AT_ONCE: Final = 1 << 16
 """512 MB of pairs make a value of 100 MB; one must stay below 1 GB."""
-P = ParamSpec("P")
-T = TypeVar("T")
 Candidates = tuple[engine.Positions, engine.Positions, Rules]
 
 
@@ -36,34 +33,6 @@ def judge_of(config: Config) -> engine.Judge:
     """What makes decisions of scores."""
     rules = ExactRules(config.matching.always_match, config.matching.never_match)
     return engine.Judge(rules, config.matching.auto_merge, config.matching.review)
-
-
-class Line:
-    """A connection that does one thing after the other, while its caller goes on."""
-
-    def __init__(self, conn: Connection, thread: ThreadPoolExecutor) -> None:
-        self._conn, self._thread = conn, thread
-
-    def begin(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **more: P.kwargs
-    ) -> Future[T]:
-        """The outcome, when it is there, of ``work`` with this connection first."""
-        return self._thread.submit(work, self._conn, *args, **more)
-
-
-@contextlib.contextmanager
-def two_lines(conn: Connection) -> Iterator[tuple[Line, Line]]:
-    """``conn`` and a second connection to read what was committed.
-
-    The same line twice where ``conn`` has written: then it alone sees all, as in a rehearsal.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        line = Line(conn, thread)
-        if conn.execute(query(SQL, "has_written")).scalar_one():
-            yield line, line
-        else:
-            with conn.engine.connect() as other, ThreadPoolExecutor(1) as second:
-                yield line, Line(other, second)
 
 
 def read_both(conn: Connection, config: Config) -> tuple[Profiles, Candidates]:

@@ -18,6 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
+from db.arrays import are_in
 from matching.blocks import Blocks, PairsByRule, largest_block, numbered, once
 from matching.keys import NONE, Ints, Keys, Mask, Sought
 
@@ -91,10 +92,10 @@ class Change:
         added: Keys,
         lost: Keys,
         *,
-        retired: Mask,
+        gone: Mask,
     ) -> Change:
-        """The change of ``before`` to what was ``kept`` and ``added``, without ``retired``."""
-        after = Layer(before.rule_id, (*kept, added), before.gone | retired)
+        """The change of ``before`` to what was ``kept`` and ``added``, without those ``gone``."""
+        after = Layer(before.rule_id, (*kept, added), gone)
         return cls(before, after, touched(added, lost))
 
 
@@ -160,13 +161,12 @@ def reblock(
     The keys that are ``lost`` are those of the retired profiles. ``blocks_by_size`` counts the
     blocks of each rule before, as :meth:`Blocks.by_size` does.
     """
+    gone = kept.gone | retired
     plain = [
-        Change.by(
-            Layer(rule, segments, kept.gone), segments, added[rule], lost[rule], retired=retired
-        )
+        Change.by(Layer(rule, segments, kept.gone), segments, added[rule], lost[rule], gone=gone)
         for rule, segments in kept.segments.items()
     ]
-    cut = _cut_again(plain, kept, added, retired=retired, cap=limits.cap, refine=refine)
+    cut = _cut_again(plain, kept, added, retired=retired, gone=gone, cap=limits.cap, refine=refine)
     every = [*plain, *cut]
     sizes = {rule: counts.copy() for rule, counts in blocks_by_size.items()}
     keys_n = dict.fromkeys(sizes, 0)
@@ -222,6 +222,7 @@ def _cut_again(
     added: Mapping[int, Keys],
     *,
     retired: Mask,
+    gone: Mask,
     cap: int,
     refine: Refine,
 ) -> list[Change]:
@@ -232,7 +233,7 @@ def _cut_again(
         rule, now = change.before.rule_id, change.blocks_after
         was_over, is_over = change.blocks_before.sizes > cap, now.sizes > cap
         new = added[rule]
-        joining = np.isin(new.keys, change.touched[was_over & is_over])
+        joining = are_in(new.keys, change.touched[was_over & is_over])
         owner, members = now.inside(np.flatnonzero(is_over & ~was_over))
         cut[rule] = Keys.joined([new.where(joining), Keys(now.keys[owner], members)])
         owner, members = now.inside(np.flatnonzero(was_over & ~is_over))
@@ -242,10 +243,10 @@ def _cut_again(
     for rule in kept.segments:
         stored = kept.refined.get(rule, NONE)
         dropped = went.get(rule, NONE)
-        rest = stored.where(~(kept.gone | retired)[stored.profile_ids]).without(dropped)
+        rest = stored.where(~gone[stored.profile_ids]).without(dropped)
         before = Layer(rule, (stored,), kept.gone)
         lost = Keys.joined([dropped, before.of_profiles(retired)])
-        changes.append(Change.by(before, (rest,), came.get(rule, NONE), lost, retired=retired))
+        changes.append(Change.by(before, (rest,), came.get(rule, NONE), lost, gone=gone))
     return changes
 
 
@@ -255,7 +256,7 @@ def _passed(every: Sequence[Change], was: int, now: int) -> Iterator[Blocks]:
         return
     for change in every:
         keys = change.after.of_sizes(min(was, now) + 1, max(was, now))
-        keys = np.setdiff1d(keys, change.touched, assume_unique=True)
+        keys = keys[~are_in(keys, change.touched)]
         if keys.size:
             yield change.after.under(keys)
 
@@ -264,8 +265,8 @@ def _pairs(stirred: Sequence[tuple[Layer, Keys]], largest: int) -> PairsByRule:
     """All pairs of which an end is stirred, with their first rules; by the entries of such ends."""
     found: list[tuple[int, Ints, Ints]] = []
     for layer, entries in stirred:
-        wanted, which = np.unique(entries.keys, return_inverse=True)
-        blocks = layer.under(wanted)
+        blocks = layer.under(entries.distinct())
+        which = np.searchsorted(blocks.keys, entries.keys)
         at = np.flatnonzero(blocks.sizes[which] <= largest)
         _, others = blocks.inside(which[at])
         ones = np.repeat(entries.profile_ids[at], blocks.sizes[which[at]])

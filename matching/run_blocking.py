@@ -16,6 +16,7 @@ from matching import blocking_delta, blocking_whole
 from matching.blocking_keys import GONE_PROFILES, NEW_PROFILES
 from matching.blocking_plan import digest, plan
 from matching.blocking_tables import SQL, Feed, fill
+from matching.lines import readers
 from mdm.phases import PhaseReport, RunContext
 from mdm.standalone import main
 
@@ -32,12 +33,13 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     feed = None
     if not ctx.full and now.config_hash == signature:
         feed = _feed(conn, now.consumed_seq, now.change_seq)
-    chosen = plan(_fill(conn, feed), ctx.config)
-    if feed is None or feed.rule_ids != tuple(number for number, _ in chosen.rules):
-        report = blocking_whole.run(conn, ctx, chosen, now.change_seq)
-    else:
-        settle(conn)
-        report = blocking_delta.run(conn, ctx, chosen, feed)
+    with readers(conn) as connections:  # before anything is written
+        chosen = plan(_fill(conn, feed), ctx.config)
+        if feed is None or feed.rule_ids != tuple(number for number, _ in chosen.rules):
+            report = blocking_whole.run(connections, ctx, chosen, now.change_seq)
+        else:
+            settle(conn)
+            report = blocking_delta.run(connections, ctx, chosen, feed)
     conn.execute(query(SQL, "drop_profiles"))
     mark = {"change_seq": now.change_seq, "run_id": ctx.run_id, "config_hash": signature}
     conn.execute(query(SQL, "mark"), mark)
