@@ -65,29 +65,63 @@ def write(conn: Connection, found: Grouped) -> None:
     _copy_places(conn, buckets, places)
 
 
-def rewrite(conn: Connection, profile_ids: Ints, pairs: Pairs) -> None:
-    """Makes the groups of ``profile_ids`` anew (in order; whole groups, as they were and as they
-    are): ``pairs`` are all scored pairs inside them, or between them."""
-    if not len(profile_ids):
-        return
+@dataclass(frozen=True)
+class Places:
+    """The groups of the profiles of some buckets, and where in them those asked for are."""
+
+    profile_ids: Ints
+    buckets: Ints
+    group_ids: Ints
+    mine: tuple[Ints, Ints]
+
+
+def read_places(conn: Connection, profile_ids: Ints) -> Places:
+    """The stored groups of some profiles (ids in order)."""
     buckets = distinct(profile_ids >> BUCKET_BITS)
-    taken = binary_copy.read_rows(
-        conn, load(_SQL)["take_places"], _PLACE, buckets=array_of(buckets)
+    rows = binary_copy.read_rows(
+        conn, load(_SQL)["select_places"], _PLACE, buckets=array_of(buckets)
     )
-    places = np.zeros((len(buckets), _BUCKET), dtype=np.int64)
-    known = np.ascontiguousarray(taken["group_ids"]).view(">i8").reshape(-1, _BUCKET)
-    places[np.searchsorted(buckets, taken["bucket"])] = known
+    group_ids = np.zeros((len(buckets), _BUCKET), dtype=np.int64)
+    known = np.ascontiguousarray(rows["group_ids"]).view(">i8").reshape(-1, _BUCKET)
+    group_ids[np.searchsorted(buckets, rows["bucket"])] = known
     mine = np.searchsorted(buckets, profile_ids >> BUCKET_BITS), profile_ids & (_BUCKET - 1)
-    conn.execute(query(_SQL, "drop_groups"), {"groups": array_of(distinct(places[mine]))})
-    ties = pairs.where(pairs.proposes)
-    ends = (np.searchsorted(profile_ids, end) for end in (ties.left, ties.right))
-    group = _groups(profile_ids, *ends)
-    of = group[np.searchsorted(profile_ids, pairs.left)]
-    inside = (of == group[np.searchsorted(profile_ids, pairs.right)]) & (of != _NONE)
-    wire = _packed(profile_ids, group, pairs.where(inside))
-    _copy_groups(conn, wire)
-    places[mine] = group
-    _copy_places(conn, buckets, places)
+    return Places(profile_ids, buckets, group_ids, mine)
+
+
+@dataclass(frozen=True)
+class Regrouped:
+    """What takes the place of the groups ``dropped`` and of the rows of ``buckets``."""
+
+    dropped: Ints
+    wire: io.BytesIO
+    buckets: Ints
+    group_ids: Ints
+
+
+def regrouped(places: Places, pairs: Pairs) -> Regrouped:
+    """The groups of the profiles in ``places`` made anew (whole groups, as they were and as they
+    are): ``pairs`` are all scored pairs inside them, or between them."""
+    profile_ids = places.profile_ids
+    left, right = (np.searchsorted(profile_ids, end) for end in (pairs.left, pairs.right))
+    group = _groups(profile_ids, left[pairs.proposes], right[pairs.proposes])
+    of = group[left]
+    inside = (of == group[right]) & (of != _NONE)
+    group_ids = places.group_ids.copy()
+    group_ids[places.mine] = group
+    return Regrouped(
+        distinct(places.group_ids[places.mine]),
+        _packed(profile_ids, group, pairs.where(inside)),
+        places.buckets,
+        group_ids,
+    )
+
+
+def rewrite(conn: Connection, new: Regrouped) -> None:
+    """Writes groups that were made anew."""
+    stored = {"groups": array_of(new.dropped), "buckets": array_of(new.buckets)}
+    conn.execute(query(_SQL, "drop_groups"), stored)
+    _copy_groups(conn, new.wire)
+    _copy_places(conn, new.buckets, new.group_ids)
 
 
 def _groups(profile_id: Ints, left: Ints, right: Ints) -> Ints:

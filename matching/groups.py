@@ -20,6 +20,7 @@ from db.arrays import are_in, array_of
 from db.match_groups import VETOED
 from db.queries import load
 from matching import closure
+from matching.encode import pick
 from matching.engine import CLOSURE_RULE, ScoredPairs
 from matching.keys import Ints
 from matching.pair_tables import SQL
@@ -66,8 +67,11 @@ class Pairs:
         return self.proposes & ~self.closes
 
     def where(self, chosen: NDArray[Any] | slice) -> Pairs:
-        """The chosen pairs only."""
-        return Pairs(*(getattr(self, each.name)[chosen] for each in fields(self)))
+        """The chosen pairs only (boolean mask, positions or a stretch)."""
+        if isinstance(chosen, slice):
+            return Pairs(*(getattr(self, each.name)[chosen] for each in fields(self)))
+        at = chosen.nonzero()[0] if chosen.dtype == np.bool_ else chosen
+        return Pairs(*(pick(getattr(self, each.name), at) for each in fields(self)))
 
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:

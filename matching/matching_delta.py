@@ -6,9 +6,10 @@ members are found anew, and the pairs inside it that no rule found are made righ
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from matching.closure import closure_pairs
 from matching.groups import Groups, Pairs, are_among, distinct, pairs_scored, places
 from matching.keys import Ints
 from matching.lines import two_lines
+from matching.model import MatchModel
 from matching.pair_tables import (
     SQL,
     copied_profiles,
@@ -29,6 +31,7 @@ from matching.pair_tables import (
     judge_of,
     placed,
 )
+from matching.profiles import Profiles
 from mdm.phases import PhaseReport, RunContext
 
 _CHANGED = ("pg_temp", "changed_pairs")
@@ -43,16 +46,18 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
     Follows what blocking has told behind the change number ``behind``. Everything must be scored
     when the pinned model is provisional or lacks an attribute that new profiles have.
     """
-    pinned = model_store.pinned(conn)
-    if pinned is None or ctx.config.matching.always_match:
+    if ctx.config.matching.always_match:
         return None
-    model_id, model = pinned.model_id, pinned.model
-    told = _Told.read(conn, behind)
-    found = told.rule > 0
-    left, right, rule = told.left[found], told.right[found], told.rule[found]
     judge = judge_of(ctx.config)
-    walk = groups.Walk(told.new)
     with ctx.progress("matching", 3, "steps") as bar, two_lines(conn) as (writing, reading):
+        stored = reading.begin(model_store.pinned)
+        told = writing.begin(_Told.read, behind).result()
+        pinned = stored.result()
+        if pinned is None:
+            return None
+        model_id, model, found = pinned.model_id, pinned.model, told.rule > 0
+        left, right, rule = told.left[found], told.right[found], told.rule[found]
+        walk = groups.Walk(told.new)
         halves = np.array_split(_ends_of(left, right, told.new), 2)
         copied = [writing.begin(copied_profiles, halves[0])]
         copied += [reading.begin(copied_profiles, halves[1])]
@@ -68,30 +73,34 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
         scored = engine.judged(profiles, model, candidates, judge)
         went = dropping.result()
         bar.update()
-        # The new ones are written while the groups that they change are found and closed.
-        written = writing.begin(pair_copy.write, scored, profiles.profile_id, model_id)
+        # The new ones are written while the groups that they change are found, closed and packed.
+        writes: list[Future[Any]] = [
+            writing.begin(pair_copy.write, scored, profiles.profile_id, model_id)
+        ]
         ahead.result()
         change = _Change(pairs_scored(scored, profiles.profile_id), went, told.is_new[found])
         seeds = change.seeds(told.retired)
         walked = reading.begin(walk.groups, seeds, change.came, went).result()
         opened, closed = _closing(walked, engine.raw_bits(judge.review, model))
-        others = encoded([reading.begin(copied_profiles, _ends([closed])).result()], ctx.config)
-        engine.freeze_words(others, model)
-        rules = np.full(len(closed), engine.CLOSURE_RULE, dtype=np.int16)
-        closing = engine.judged(
-            others, model, placed(others, closed.left, closed.right, rules), judge
-        )
+        between = reading.begin(copied_profiles, _ends([closed]))
+        places_of = reading.begin(group_store.read_places, walked.ids)
+        same = reading.begin(_same_profiles)
+        others = encoded([between.result()], ctx.config)
+        closing = _score_closing(others, closed, model, judge)
         closed = pairs_scored(closing, others.profile_id)
-        written.result()
-        bar.update()
-        ends = {"left": array_of(opened.left), "right": array_of(opened.right)}
-        conn.execute(query(SQL, "drop_closing_pairs"), ends)
-        pair_copy.write(conn, closing, others.profile_id, model_id)
+        writes.append(writing.begin(_drop_closing, opened))
+        writes.append(writing.begin(pair_copy.write, closing, others.profile_id, model_id))
         inner = walked.by_id(walked.inner)
         there = Pairs.joined([inner.where(~are_among(inner, opened)), closed])
-        group_store.rewrite(conn, walked.ids, there)
-        _count(conn, came=[change.came, closed], went=[went, opened])
-        _tell(conn, ctx, change, walked, there, opened, closed)
+        regrouped = group_store.regrouped(places_of.result(), there)
+        writes.append(writing.begin(group_store.rewrite, regrouped))
+        moved = [change.came, closed], [went, opened]
+        writes.append(writing.begin(_count, *moved))
+        rescored = _rescored(ctx, change, walked, there, opened, closed, same.result())
+        writes.append(writing.begin(_tell, rescored))
+        bar.update()
+        for one in writes:
+            one.result()
         bar.update()
     return PhaseReport(
         len(left),
@@ -108,9 +117,8 @@ def run(conn: Connection, ctx: RunContext, *, behind: int) -> PhaseReport | None
 
 def _decided(every: Sequence[engine.ScoredPairs]) -> dict[str, int]:
     """How many pairs were decided which way, the best first."""
-    decided = sum(
-        (Counter(np.array(engine.DECISIONS)[one.decision].tolist()) for one in every), Counter()
-    )
+    counts = sum(np.bincount(one.decision, minlength=len(engine.DECISIONS)) for one in every)
+    decided = dict(zip(engine.DECISIONS, np.asarray(counts).tolist(), strict=True))
     return {name: decided[name] for name in reversed(engine.DECISIONS)}
 
 
@@ -215,7 +223,20 @@ def _closing(walked: Groups, threshold: float) -> tuple[Pairs, Pairs]:
     return walked.by_id(opened), walked.by_id(closed)
 
 
-def _count(conn: Connection, *, came: Sequence[Pairs], went: Sequence[Pairs]) -> None:
+def _score_closing(
+    profiles: Profiles, closed: Pairs, model: MatchModel, judge: engine.Judge
+) -> engine.ScoredPairs:
+    engine.freeze_words(profiles, model)
+    rules = np.full(len(closed), engine.CLOSURE_RULE, dtype=np.int16)
+    return engine.judged(profiles, model, placed(profiles, closed.left, closed.right, rules), judge)
+
+
+def _drop_closing(conn: Connection, opened: Pairs) -> None:
+    ends = {"left": array_of(opened.left), "right": array_of(opened.right)}
+    conn.execute(query(SQL, "drop_closing_pairs"), ends)
+
+
+def _count(conn: Connection, came: Sequence[Pairs], went: Sequence[Pairs]) -> None:
     counts = pair_counts.read(conn)
     for pairs in came:
         counts = counts.plus(_counted(pairs))
@@ -228,28 +249,33 @@ def _counted(pairs: Pairs) -> pair_counts.Counts:
     return pair_counts.Counts.of(pairs.decision, pairs.probability, pairs.weight)
 
 
-def _tell(
-    conn: Connection,
+def _same_profiles(conn: Connection) -> Ints:
+    """The profiles of which a steward called a record the same as another."""
+    rows = binary_copy.read_rows(conn, load(SQL)["select_same_profiles"], _ID)
+    return rows["profile_id"].astype(np.int64)
+
+
+def _rescored(
     ctx: RunContext,
     change: _Change,
     walked: Groups,
     there: Pairs,
     opened: Pairs,
     closed: Pairs,
-) -> None:
-    """Lists the profiles with other scored pairs than before, and where that may regroup customers.
+    same: Ints,
+) -> list[binary_copy.Field]:
+    """The profiles with other scored pairs than before, and where that may regroup customers.
 
     ``there`` are the pairs inside the groups as they are, of which ``closed`` are new; ``opened``
-    went.
+    went; ``same`` are the profiles that a steward ties.
     Customers are made within what joining pairs tie together. Between profiles that none ties, now
     or before, any other pair says nothing, be it there or not: where ties went, their ends are told
     of, and with them each piece of what they tied. A steward may tie more, and then it may.
     """
     merge_flagged = ctx.config.identity.merge_flagged
     islands = walked.regrouped(there.where(there.joins(merge_flagged=merge_flagged)))
-    judged = binary_copy.read_rows(conn, load(SQL)["select_same_profiles"], _ID)["profile_id"]
     has_same = np.zeros(len(walked.ids) + 1, dtype=bool)
-    has_same[islands.group_of(judged.astype(np.int64))] = True
+    has_same[islands.group_of(same)] = True
     has_same[-1] = False  # where what is in no group looks it up
 
     def may_regroup(pairs: Pairs) -> NDArray[np.bool_]:
@@ -263,13 +289,17 @@ def _tell(
     old = [went.where(change.went_for_good & ~are_among(went, closed)), opened]
     changed = [pairs.where(may_regroup(pairs)) for pairs in (*new, *old)]
     told = _ends([came, went, opened, closed])
-    fields: list[binary_copy.Field] = [
+    return [
         ("profile_id", "i8", told),
         ("run_id", "i8", ctx.run_id),
         ("may_regroup", "?", places(_ends(changed), told)[1]),
     ]
+
+
+def _tell(conn: Connection, rescored: list[binary_copy.Field]) -> None:
+    """Lists the profiles with other scored pairs than before."""
     conn.execute(query(SQL, "forget_rescored"))
-    binary_copy.write(conn, _RESCORED, fields, len(told))
+    binary_copy.write(conn, _RESCORED, rescored, len(rescored[0][2]))
 
 
 def _ends(several: Sequence[Pairs]) -> Ints:
