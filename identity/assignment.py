@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from db.arrays import are_in
 from identity.graph import AUTO_MERGE, FLAG_REVIEW, SAME_PROFILE, STEWARD, Ints, OwnNodes
 from identity.partition import Partition
 
@@ -161,7 +162,7 @@ def keep(
     is_whole[disputed] = False
     is_kept = lowest == highest
     is_kept[is_kept] = is_whole[highest[is_kept]]
-    is_kept[found.customer[np.isin(found.record, returning)]] = False
+    is_kept[found.customer[are_in(found.record, returning)]] = False
     id_of = np.full(customer_n, NOBODY, dtype="S16")
     id_of[is_kept] = ids[highest[is_kept]]
     return Kept(is_kept, id_of)

@@ -22,7 +22,7 @@ from db import binary_copy
 from db.queries import load, query
 from identity import first_load, scope
 from identity.assignment import DECISIONS, Members, assign, keep
-from identity.graph import Ints, OwnNodes, read_graph, read_nodes, read_pairs, read_profiles
+from identity.graph import Ints, OwnNodes, read_graph, read_nodes
 from identity.partition import Partition, partition
 from mdm.errors import MdmError
 from mdm.phases import PhaseReport, RunContext
@@ -126,8 +126,7 @@ def resolve(
         conn.execute(query(_SQL, "drop_temporary"))
         met, started = None, time.monotonic()
         if is_whole or rescored is None:
-            scope.look_at_all(conn)
-            profiles = read_profiles(conn, poverty)
+            profiles, pairs = scope.look_at_all(conn, poverty)
         else:
             met = scope.look_at_touched(
                 conn,
@@ -137,11 +136,8 @@ def resolve(
                 merge_flagged=merge_flagged,
                 poverty=poverty,
             )
-            profiles = met.profiles
+            profiles, pairs = met.profiles, met.pairs
         own, place = read_nodes(conn, profiles)
-        if met is None:
-            started = time.monotonic()
-        pairs = met.pairs if met else read_pairs(conn, own.base)
         graph = read_graph(conn, own, place, pairs, merge_flagged=merge_flagged)
         bar.update()
         with ThreadPoolExecutor(1) as database:  # it is idle while clusters are found

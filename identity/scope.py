@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from db import binary_copy
-from db.arrays import array_of
+from db.arrays import are_in, array_of
 from db.beside import Beside, beside
 from db.queries import load, query
 from identity.assignment import DECISIONS, MEMBER, NOBODY, Members, numbered
@@ -50,9 +50,16 @@ class Touched:
     pairs: Pairs
 
 
-def look_at_all(conn: Connection) -> None:
-    """Makes the temporary views of the layers before show everything."""
-    conn.execute(query(_SQL, "create_scope_of_all"))
+def look_at_all(conn: Connection, poverty: Mapping[str, object]) -> tuple[Profiles, Pairs]:
+    """All profiles and scored pairs; the temporary views of the layers before show everything.
+
+    Both are read at once where they were committed.
+    """
+    base = _base(conn)
+    with beside(conn) as other:
+        coming = other.begin(read_pairs, base)
+        conn.execute(query(_SQL, "create_scope_of_all"))
+        return read_profiles(conn, poverty), coming.result()
 
 
 def read_all_members(conn: Connection) -> Members:
@@ -82,9 +89,9 @@ def look_at_touched(
     profiles that pairs join one is asked whose it is, and the others only where records of them
     are missing when its customer is known.
     """
-    base = conn.execute(query("identity/graph.sql", "last_profile_id")).scalar_one() + 1
+    base = _base(conn)
     with beside(conn) as other:
-        coming = other.begin(read_pairs, base, of=rescored)
+        coming = other.begin(_read_pairs_of_changes, base, change_seq, rescored)
         conn.execute(query(_SQL, "create_scope"))
         _load_same_groups(conn)
         conn.execute(
@@ -99,9 +106,10 @@ def look_at_touched(
         found = [rescored, _profiles(conn, "select_chained_profiles"), members.profile]
         profiles: Profiles = {name: np.empty(0, dtype=kind) for name, kind in PROFILE}
         is_found, is_read, is_asked = np.zeros((3, base), dtype=bool)
-        pairs = joined = coming.result()
-        for some in (rescored[rescored < base], pairs.left, pairs.right):
+        of_changes, pairs = coming.result()
+        for some in (of_changes[of_changes < base], pairs.left, pairs.right):
             is_read[some] = True
+        joined = Pairs.none()
         while True:
             is_new = np.zeros(base, dtype=bool)
             for some in found:
@@ -153,6 +161,15 @@ def read_clusters(conn: Connection, members: Members) -> None:
     conn.execute(query(_SQL, "create_scoped_clusters"))
 
 
+def _read_pairs_of_changes(
+    conn: Connection, base: int, change_seq: int, rescored: Ints
+) -> tuple[Ints, Pairs]:
+    """Profiles that were ``rescored`` or that changed records show; the pairs of their groups."""
+    changed = _profiles(conn, "select_changed_profiles", change_seq=change_seq)
+    profiles = np.concatenate([rescored, changed])
+    return profiles, read_pairs(conn, base, of=profiles)
+
+
 def _in_halves(
     conn: Connection,
     other: Beside,
@@ -167,10 +184,16 @@ def _in_halves(
     return [read(conn, ids[: len(ids) // 2]), behind.result()]
 
 
+def _base(conn: Connection) -> int:
+    return int(conn.execute(query("identity/graph.sql", "last_profile_id")).scalar_one()) + 1
+
+
 def _joined_to(chosen: NDArray[np.bool_], joined: Pairs) -> NDArray[np.bool_]:
     """The profiles that pairs have ``joined`` to chosen ones, over any number of others."""
-    ids, at = np.unique(np.concatenate([joined.left, joined.right]), return_inverse=True)
-    label = components(len(ids), *np.split(at, 2))
+    is_end = np.zeros_like(chosen)
+    is_end[joined.left] = is_end[joined.right] = True
+    ids, place = is_end.nonzero()[0], np.cumsum(is_end) - 1
+    label = components(len(ids), place[joined.left], place[joined.right])
     is_met = np.zeros(len(ids), dtype=bool)
     is_met[label[chosen[ids]]] = True
     out = np.zeros_like(chosen)
@@ -196,7 +219,7 @@ def _members(conn: Connection, whose: str, *, but: Ints, **values: object) -> Me
     """The records of some customers, as the map has them, without those that have changed since."""
     read = _read(conn, f"select_members_{whose}", _MAPPED, decisions=DECISIONS, **values)
     members = Members(mapped_record=read["record"], mapped_profile=read["profile"], **read)
-    return members.where(~np.isin(members.record, but))
+    return members.where(~are_in(members.record, but))
 
 
 def _read(

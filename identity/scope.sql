@@ -61,6 +61,12 @@ CROSS JOIN LATERAL (SELECT * FROM identity.customer_identity_map AS known
                     OFFSET 0) AS m;
 CREATE TEMP VIEW identity_scoped_map AS SELECT * FROM pg_temp.identity_touched_map;
 
+-- name: select_changed_profiles
+-- For COPY: the profiles that records show which changed since the last resolution.
+SELECT string_agg(int8send(i.profile_id), '')
+FROM staging.identity_inputs AS i
+WHERE i.change_seq > {change_seq}
+
 -- name: add_touched_customers
 -- The customers that touched records are in, or were in when they went.
 INSERT INTO pg_temp.identity_scope_customers (global_customer_id)
