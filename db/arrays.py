@@ -37,4 +37,4 @@ def are_in(values: NDArray[Number], others: NDArray[Number]) -> NDArray[np.bool_
 
 def array_of(numbers: NDArray[Any]) -> str:
     """Numbers as the text of a PostgreSQL array."""
-    return "{" + ",".join(map(str, numbers.tolist())) + "}"
+    return "{" + str(numbers.tolist())[1:-1] + "}"

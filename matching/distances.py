@@ -40,11 +40,20 @@ def letter_bags(text: pl.Series, classes: int) -> Bags:
     bags = np.empty(len(text), dtype=np.uint64)
     for start in range(0, len(text), _CHUNK):
         part = text.slice(start, _CHUNK)
-        points = np.frombuffer("".join(part.to_list()).encode("utf-32-le"), dtype=np.uint32)
-        owner = np.repeat(np.arange(len(part)), part.str.len_chars().to_numpy())
-        places = owner * classes + points % classes
-        counts = np.bincount(places, minlength=len(part) * classes).reshape(len(part), classes)
-        flags = counts[:, None, :] > np.arange(levels)[:, None]
+        letters = str(part.str.join("").item())
+        if letters.isascii():
+            points: NDArray[Any] = np.frombuffer(letters.encode(), dtype=np.uint8)
+        else:
+            points = np.frombuffer(letters.encode("utf-32-le"), dtype=np.uint32)
+        lengths = part.str.len_chars().to_numpy()
+        places = np.repeat(np.arange(0, len(part) * classes, classes), lengths)
+        places += points % classes
+        found = np.bincount(places, minlength=len(part) * classes).reshape(len(part), classes)
+        # Bytes, as nothing beyond ``levels`` is asked for.
+        counts = np.minimum(found, levels, out=np.empty(found.shape, np.uint8), casting="unsafe")
+        flags = np.empty((len(part), levels, classes), dtype=bool)
+        for level in range(levels):
+            np.greater(counts, level, out=flags[:, level])
         packed = np.packbits(flags.reshape(len(part), 64), axis=1)
         bags[start : start + len(part)] = packed.view(np.uint64)[:, 0]
     return bags

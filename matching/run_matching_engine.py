@@ -130,6 +130,7 @@ class _Written:
     def finish(self) -> None:
         """Writes the groups and the counts of all pairs behind them."""
         found = group_store.grouped(self._profile_id, self._parts)
+        self._underway.append(self._database.submit(group_store.write, self._conn, found))
         counts = pair_counts.Counts.none()
         for part in self._parts:
             counts = counts.plus(
@@ -137,7 +138,6 @@ class _Written:
             )
         while self._underway:
             self._underway.popleft().result()
-        group_store.write(self._conn, found)
         pair_counts.write(self._conn, counts)
 
     def _behind(self, work: Callable[..., None], *args: engine.ScoredPairs) -> None:

@@ -52,6 +52,15 @@ def test_letters_never_say_more_than_the_distance(words: list[str], classes: int
         assert least <= OSA.distance(column.values[a], column.values[b])
 
 
+@pytest.mark.parametrize("classes", [16, 32])
+def test_letters_are_told_alike_in_any_company_and_however_often(classes: int) -> None:
+    words = ["anna", "a" * 256, "b" + "a" * 300]
+    alone = distances.letter_bags(pl.Series(words), classes)
+    beside = distances.letter_bags(pl.Series([*words, "東京"]), classes)
+    assert beside[:3].tolist() == alone.tolist()
+    assert distances.letters_apart(alone[1:2], alone[2:]).tolist() == [1]
+
+
 def test_letters_rule_out_most_strangers() -> None:
     bags = distances.letter_bags(pl.Series(["+14155550101", "+12068879943"]), 16)
     assert distances.letters_apart(bags[:1], bags[1:])[0] >= 3
