@@ -32,6 +32,7 @@ BEST_SHARE = 0.2
 CERTAIN_BITS = 29.0
 """From here on a pair is certain (an exact rule, probability 1): only a veto keeps its groups
 apart."""
+_BITS = 64  # of a number, and of its sign
 LOWEST_BITS, HIGHEST_BITS = -8.0, 8.0
 """A pair's evidence is clipped to this range: no pair outvotes a whole group."""
 
@@ -71,11 +72,17 @@ def _components(n: int, left: Ints, right: Ints) -> Ints:
 def in_order_of_ends(n: int, left: Ints, right: Ints) -> Ints | None:
     """Places that bring pairs of numbers below ``n`` into order; None where they are.
 
-    Equal pairs stay as they lie. (Two passes of counting take a quarter of a sort.)
+    Equal pairs stay as they lie. (With its place in the lowest bits a pair is one number: to sort
+    these takes a quarter of two passes of counting, which have no limit.)
     """
     key = left * n + right
     if (key[1:] >= key[:-1]).all():
         return None
+    place_bits = len(key).bit_length()
+    if (n * n).bit_length() + place_bits < _BITS:
+        numbered = key << place_bits | np.arange(len(key))
+        numbered.sort()
+        return numbered & ((1 << place_bits) - 1)
     by_right = _counted(n, right)
     order: Ints = by_right[_counted(n, left[by_right])]
     return order

@@ -17,6 +17,7 @@ from identity.clustering import (
     UNSEEN_BITS,
     Edges,
     cluster,
+    in_order_of_ends,
 )
 
 Pair = tuple[int, int, float, bool]
@@ -172,3 +173,16 @@ def test_a_hub_of_many_nodes_takes_linear_time() -> None:
     pairs = [(0, i, 3.0 + (i % 977) / 977, False) for i in range(1, n)]
     found = cluster(n, edges_of(pairs), rank=np.arange(n), threshold=1.0)
     assert found.size.max() < 10
+
+
+@pytest.mark.parametrize("bits", [64, 8])  # a pair and its place are one number, or are not
+def test_pairs_come_into_the_order_of_their_ends(
+    bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identity.clustering._BITS", bits)
+    chance = np.random.default_rng(3)
+    left, right = chance.integers(0, 40, (2, 500))
+    order = in_order_of_ends(40, left, right)
+    assert order is not None
+    assert order.tolist() == np.lexsort((right, left)).tolist()  # equal pairs stay as they lay
+    assert in_order_of_ends(40, left[order], right[order]) is None
