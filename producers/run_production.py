@@ -5,9 +5,6 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from mdm.phases import PhaseReport, RunContext
-from mdm.standalone import main
-from producers.demo import produce
-from producers.registry import SYSTEMS
 
 
 def run(conn: Connection, ctx: RunContext) -> PhaseReport:
@@ -16,14 +13,18 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
     Does nothing unless `[demo] enabled = true` and a source names a producer. Writes lake objects
     that are not there yet, and `MDM_HOME/demo.json` and `MDM_HOME/truth`; no table. Safe to repeat.
     """
-    systems = {
-        name: SYSTEMS[source.producer]
+    asked = ctx.demo
+    producers = {
+        name: source.producer
         for name, source in ctx.config.sources.items()
         if source.producer is not None
     }
-    if not ctx.config.demo.enabled or not systems or ctx.demo is None:
+    if not ctx.config.demo.enabled or not producers or asked is None:
         return PhaseReport(0, 0)
-    asked = ctx.demo
+    from producers.demo import produce  # half a second, for the demo alone
+    from producers.registry import SYSTEMS
+
+    systems = {name: SYSTEMS[producer] for name, producer in producers.items()}
     with ctx.progress("producing", None, "records") as bar:
         done = produce(
             ctx.lake,
@@ -50,4 +51,6 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
 
 
 if __name__ == "__main__":
+    from mdm.standalone import main
+
     main("production")
