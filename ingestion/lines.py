@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -17,6 +18,7 @@ from mdm.errors import MdmError
 _CHUNK = 1 << 21
 _KEPT_OF_A_LONG_LINE = 1 << 16
 _CONTROL = dict.fromkeys(range(32))
+_EXACTLY = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
 
 class CorruptObject(MdmError):
@@ -156,13 +158,21 @@ def value_at(document: dict[str, Any], path: list[str]) -> Any:
 
 
 def _id_text(value: Any, line: bytes, path: list[str]) -> str | None:
-    """A numeric id exactly as the line writes it (1e5 stays 1e5, 007 cannot be JSON)."""
+    """A numeric id, one text for equal numbers: 1, 1.0 and 10e-1 are 1, to the last digit."""
     if value is None:
         return None
     if type(value) is int:
         return str(value)
-    exact = json.loads(line, parse_float=str, parse_int=str)
-    return str(value_at(exact, path))
+    # a float has too few digits to tell all numbers apart
+    written = str(value_at(json.loads(line, parse_float=str, parse_int=str), path))
+    try:
+        number = Decimal(written).normalize(_EXACTLY)
+    except InvalidOperation:  # an exponent of nineteen digits: no number that anything counts in
+        return written
+    if number.is_zero():
+        return "0"
+    is_whole = number == number.to_integral_value()
+    return format(number, "f") if is_whole else str(number)
 
 
 def _why_not_json(line: bytes, error: orjson.JSONDecodeError) -> Rejection:
