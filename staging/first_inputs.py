@@ -50,9 +50,8 @@ def make(conn: Connection, ctx: RunContext, *, bar: Bar) -> tuple[int, dict[str,
         records = binary_copy.read_rows(conn, select, _KINDS)
         bar.update()
         # every record is looked at anyway: none needs to tell that its values count anew
-        detail = shared_values.update(
-            conn, ctx, records, is_whole=True, change_seq=number, has_feed=False
-        )
+        found = shared_values.suspects(conn, ctx, records, is_whole=True)
+        detail = shared_values.update(conn, ctx, found, change_seq=number, has_feed=False)
         is_live = ~records["is_deleted"]
         record_ids = records["record_id"][is_live].astype(np.int64)
         order = np.argsort(record_ids)

@@ -35,12 +35,10 @@ substring(sha256(convert_to(CAST(ROW(
     std_tax_id, std_customer_number, std_extra
 ) AS text), 'UTF8')) FOR 16)
 
--- name: find_changed_records
--- Temporary: one row per record that changed after a number: its input, the fingerprint of its profile
--- (null for a tombstone) and the profile that has it already, if one does. The fingerprints are made
--- once, and sought in the order of their index.
-DROP TABLE IF EXISTS pg_temp.changed_records;
-CREATE TEMPORARY TABLE changed_records ON COMMIT DROP AS
+-- name: changed_records
+-- A query, no statement: one row per record that changed after a number, with its input, the
+-- fingerprint of its profile (null for a tombstone) and the profile that has it already, if one does.
+-- The fingerprints are made once, and sought in the order of their index.
 WITH changed AS MATERIALIZED (
     SELECT record_id, source, source_record_id, event_at, change_seq,
            CASE WHEN NOT is_deleted THEN CAST(encode({fingerprint}, 'hex') AS uuid) END
@@ -52,6 +50,21 @@ WITH changed AS MATERIALIZED (
 SELECT changed.*, known.profile_id
 FROM changed
 LEFT JOIN staging.profiles AS known USING (fingerprint)
+
+-- name: find_changed_records
+-- Temporary: these rows.
+DROP TABLE IF EXISTS pg_temp.changed_records;
+CREATE TEMPORARY TABLE changed_records ON COMMIT DROP AS {changed_records}
+
+-- name: forget_moved_records
+-- What was found of records that have changed again since, after :change_seq.
+DELETE FROM pg_temp.changed_records AS changed
+USING staging.records
+WHERE records.change_seq > :change_seq AND records.record_id = changed.record_id
+
+-- name: find_moved_records
+-- The same rows of these.
+INSERT INTO pg_temp.changed_records {changed_records}
 
 -- name: find_made_profiles
 -- Temporary: the fingerprints that no profile has, each with an id, one of its records and how many it

@@ -6,6 +6,7 @@ id as long as any record has its content.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from psycopg2 import sql
@@ -15,7 +16,9 @@ from db import binary_copy, bulk
 from db.queries import load, query
 from mdm.phases import Bar, PhaseReport, RunContext
 from staging import first_inputs, shared_values, value_keys
+from staging.beside import beside
 from staging.first_inputs import SQL
+from staging.shared_values import Suspects
 
 _EVIDENCE = bulk.identifier("staging", "evidence_records")
 
@@ -55,24 +58,21 @@ def _follow(
 
     Gives back how many records changed, the number up to which, and what that did.
     """
-    number = _do(conn, "take_change_number").scalar_one()
-    _do(conn, "let_workers_help")
     since = -1 if consumed is None else consumed
-    select = load("staging/value_keys.sql")["select_keys"].format(consumed=since, more="")
-    detail = shared_values.update(
-        conn,
-        ctx,
-        binary_copy.read_rows(conn, select, value_keys.KINDS),
-        is_whole=consumed is None,
-        change_seq=number,
-        has_feed=True,
-    )
+    # Two looks at the same records: nothing is written before both are done.
+    with beside(conn) as other, ThreadPoolExecutor(1) as thread:
+        looking = thread.submit(_suspects, other, ctx, consumed)
+        if other is conn:
+            looking.result()
+        changed = _find(conn, "find_changed_records", since)
+        suspects = looking.result()
     bar.update()
+    number = _do(conn, "take_change_number").scalar_one()
+    detail = shared_values.update(conn, ctx, suspects, change_seq=number, has_feed=True)
+    if detail["records_moved_by_shared_values"]:
+        changed -= _do(conn, "forget_moved_records", change_seq=number - 1).rowcount
+        changed += _find(conn, "find_moved_records", number - 1)
     present = _present(conn)
-    fingerprint = sql.SQL(load(SQL)["fingerprint"])
-    changed = bulk.execute(
-        conn, load(SQL)["find_changed_records"], (since,), fingerprint=fingerprint
-    )
     _do(conn, "find_made_profiles", change_seq=number)
     added = bulk.execute(conn, load(SQL)["add_profiles"], (True,), records=_EVIDENCE)
     bar.update()
@@ -84,6 +84,22 @@ def _follow(
     retired = _do(conn, "recount_profiles", change_seq=number).rowcount
     bar.update()
     return changed, present, detail | {"profiles_added": added, "profiles_retired": retired}
+
+
+def _suspects(conn: Connection, ctx: RunContext, consumed: int | None) -> Suspects:
+    """What the register is to judge anew of what changed after ``consumed``."""
+    _do(conn, "let_workers_help")
+    since = -1 if consumed is None else consumed
+    select = load("staging/value_keys.sql")["select_keys"].format(consumed=since, more="")
+    changed = binary_copy.read_rows(conn, select, value_keys.KINDS)
+    return shared_values.suspects(conn, ctx, changed, is_whole=consumed is None)
+
+
+def _find(conn: Connection, name: str, since: int) -> int:
+    """How many records changed after ``since``: rows for ``pg_temp.changed_records``."""
+    _do(conn, "let_workers_help")
+    found = load(SQL)["changed_records"].format(fingerprint=load(SQL)["fingerprint"])
+    return bulk.execute(conn, load(SQL)[name], (since,), changed_records=sql.SQL(found))
 
 
 def _do(conn: Connection, name: str, **values: object) -> CursorResult[Any]:

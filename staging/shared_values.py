@@ -9,6 +9,7 @@ it. Golden records keep it. A steward confirms or lifts an entry by a row in
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -31,34 +32,48 @@ def words_are_waiting(conn: Connection) -> bool:
     return bool(_do(conn, "words_are_waiting").scalar_one())
 
 
-def update(
-    conn: Connection,
-    ctx: RunContext,
-    changed: NDArray[Any],
-    *,
-    is_whole: bool,
-    change_seq: int,
-    has_feed: bool,
-) -> dict[str, int]:
-    """How many values are ignored, and how many records that touched; writes the register.
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """What may be shared now or was: keys of values, and the records that may hold one."""
+
+    keys: Ints
+    record_ids: Ints
+    #: Who holds which value of the records that were looked at, and what runs before have stored.
+    fresh: Entries
+    stored: Stored
+    is_whole: bool
+
+
+def suspects(
+    conn: Connection, ctx: RunContext, changed: NDArray[Any], *, is_whole: bool
+) -> Suspects:
+    """What is to be judged anew; reads alone, on any connection that sees the records.
 
     ``changed`` are rows of ``value_keys.select_keys``: all records if it ``is_whole``. Else only
     their values are looked at, and the registered ones that a changed record has or had: the
-    outcome is the same, because no other value can have got or lost a holder. Records that hold a
-    value whose state changed take ``change_seq`` in the change feed, where it ``has_feed``.
-    ``pg_temp.value_holders`` is left behind: all records that hold a value looked at.
+    outcome is the same, because no other value can have got or lost a holder.
     """
-    names = ctx.config.matching.shared_by_names
-    _do(conn, "drop_temporary")
-    if is_whole:
-        value_keys.clear(conn)
-    fresh, stored = Entries.of(changed), Stored(conn)
+    fresh, stored = Entries.of(changed), Stored.none() if is_whole else Stored.read(conn)
     known = _known(conn, stored, fresh, None if is_whole else changed["record_id"])
-    suspects = np.union1d(known, _held_by_many(stored, fresh, names))
-    record_ids = np.union1d(stored.among(suspects).record_ids, fresh.among(suspects).record_ids)
-    stored.add(fresh, change_seq=change_seq)
-    _do(conn, "suspect", keys=suspects.tolist(), record_ids=record_ids.tolist())
-    _do(conn, "judge", names=names)
+    keys = np.union1d(known, _held_by_many(stored, fresh, ctx.config.matching.shared_by_names))
+    record_ids = np.union1d(stored.among(keys).record_ids, fresh.among(keys).record_ids)
+    return Suspects(keys, record_ids, fresh, stored, is_whole)
+
+
+def update(
+    conn: Connection, ctx: RunContext, found: Suspects, *, change_seq: int, has_feed: bool
+) -> dict[str, int]:
+    """How many values are ignored, and how many records that touched; writes the register.
+
+    Records that hold a value whose state changed take ``change_seq`` in the change feed, where it
+    ``has_feed``. ``pg_temp.value_holders`` is left behind: all records that hold a value looked at.
+    """
+    _do(conn, "drop_temporary")
+    if found.is_whole:
+        value_keys.clear(conn)
+    found.stored.add(conn, found.fresh, change_seq=change_seq)
+    _do(conn, "suspect", keys=found.keys.tolist(), record_ids=found.record_ids.tolist())
+    _do(conn, "judge", names=ctx.config.matching.shared_by_names)
     _do(conn, "register", as_of=ctx.as_of, run_id=ctx.run_id)
     touched = 0
     if has_feed:

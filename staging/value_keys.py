@@ -80,13 +80,24 @@ class Entries:
 class Stored:
     """The entries that runs before have written: keys at hand, holders read when asked for."""
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection | None, rows: Sequence[tuple[int, int, Ints]]) -> None:
         self._conn = conn
+        self._rows = rows
+
+    @classmethod
+    def read(cls, conn: Connection) -> Self:
+        """What is stored; ``conn`` is the connection on which holders are read."""
         select = load(_FILE)["select_stored_keys"]
-        self._rows = [
+        rows = [
             (int.from_bytes(change_seq), int.from_bytes(part), _numbers(keys, np.int32))
             for change_seq, part, keys in binary_copy.read_values(conn, select, 3)
         ]
+        return cls(conn, rows)
+
+    @classmethod
+    def none(cls) -> Self:
+        """No entries, whatever is stored."""
+        return cls(None, ())
 
     def count(self, keys: Ints) -> Ints:
         """How many entries each of ``keys`` has."""
@@ -111,7 +122,7 @@ class Stored:
         said: list[list[Ints]] = [[np.empty(0, np.int64)] for _ in columns]
         for change_seq, part, stored in self._rows:
             starts, n = _stretches(stored, keys)
-            if not n.any():
+            if self._conn is None or not n.any():
                 continue
             held.append(np.repeat(keys, n))
             wanted = {"starts": starts[n > 0].tolist(), "ns": n[n > 0].tolist()}
@@ -121,18 +132,18 @@ class Stored:
                 found.append(_numbers(b"".join(slices.scalars()), np.int64))
         return [np.concatenate(several) for several in (held, *said)]
 
-    def add(self, fresh: Entries, *, change_seq: int) -> None:
+    def add(self, conn: Connection, fresh: Entries, *, change_seq: int) -> None:
         """Writes ``fresh`` behind what is there; many rows become few again."""
         if len(self._rows) >= _MOST_ROWS:
             select = load(_FILE)["select_all"]
-            rows = binary_copy.read_values(self._conn, select, 3)
+            rows = binary_copy.read_values(conn, select, 3)
             kept = [
                 Entries(_numbers(keys, np.int32), *(_numbers(one, np.int64) for one in holders))
                 for keys, *holders in rows
             ]
-            clear(self._conn)
+            clear(conn)
             fresh = _without_repeats(Entries.joined([*kept, fresh]))
-        _write(self._conn, fresh, change_seq)
+        _write(conn, fresh, change_seq)
 
 
 def clear(conn: Connection) -> None:

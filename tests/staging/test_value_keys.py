@@ -38,16 +38,16 @@ def test_what_was_added_is_found(
     for change_seq in range(1, 9):
         drawn = generator.integers([-40, 1, -9], [40, 30, 9], (25, 3)) | [1, 0, 0]
         fresh = {(key, record, name * 2**59) for key, record, name in drawn.tolist()}
-        Stored(conn).add(entries(fresh), change_seq=change_seq)
+        Stored.read(conn).add(conn, entries(fresh), change_seq=change_seq)
         known |= fresh
         asked = np.unique(generator.integers(-50, 50, 20)).astype(np.int32)
-        stored = Stored(conn)
+        stored = Stored.read(conn)
         wanted = {triple for triple in known if triple[0] in set(asked.tolist())}
         assert as_triples(stored.among(asked)) == wanted
         counted = zip(asked.tolist(), stored.count(asked).tolist(), strict=True)
         assert all(n >= sum(triple[0] == key for triple in wanted) for key, n in counted)
     value_keys.clear(conn)
-    assert as_triples(Stored(conn).among(np.arange(-50, 50, dtype=np.int32))) == set()
+    assert as_triples(Stored.read(conn).among(np.arange(-50, 50, dtype=np.int32))) == set()
 
 
 def test_keys_are_counted_once() -> None:
