@@ -27,22 +27,24 @@ from staging.standardisation import Standardiser
 # what does would take half of the time of writing.
 _SEPARATOR = "\x01"
 _COPY = "FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02'"
+_RECORDS = ("staging", "records")
+_STAGED = ("pg_temp", "staged_records")
 _KEYS = ("source_record_id", "object_id", "line_no", "event_at")
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Lines of CSV and the columns they fill."""
+    """Lines of CSV, and the table and the columns that they fill."""
 
+    table: tuple[str, str]
     columns: tuple[str, ...]
     text: IO[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where standardised records go, and what all of them have in common."""
+    """What the standardised records of a source have in common where they go."""
 
-    table: tuple[str, str]
     source: str
     change_seq: int
     run_id: int
@@ -59,8 +61,11 @@ def stage_current_rows(
     reader: Connection,
     read_batch: str,
     bar: Bar,
-) -> int:
-    """The number of rows of `batches` that went into `target`; `read_batch` is the query for one.
+) -> tuple[int, int]:
+    """How many rows `batches` had, and how many of them are new records.
+
+    These are in `staging.records` then, the others in `pg_temp.staged_records`, to be compared with
+    what is known. `read_batch` is the query for one batch.
 
     While one batch is standardised, PostgreSQL takes in the one before and gives out the one
     behind, side by side where `reader` is not `conn`; these belong to other threads meanwhile.
@@ -69,31 +74,34 @@ def stage_current_rows(
     extraction = Extraction(sql.SQL("rows.payload"), mapping.columns)
     upcoming = iter([batch for batch in batches if batch.rows_n])
 
-    def read() -> pl.DataFrame | None:
-        """The next batch that holds any row, if there is one."""
+    def read() -> tuple[bool, pl.DataFrame] | None:
+        """The next batch that holds any row, if there is one, and whether its records are known."""
         for batch in upcoming:
             found = _read(reader, batch, read_batch, extraction, mapping)
             if len(found):
-                return found
+                return batch.is_known, found
         return None
 
-    count = 0
+    count = added = 0
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as another:
         writing = one if reader is conn else another
         ahead = one.submit(read)
         written: Future[None] | None = None
-        while (batch := ahead.result()) is not None:
+        while (found := ahead.result()) is not None:
+            is_known, batch = found
             ahead = one.submit(read)
             standard = standardise(batch.select(mapping.expressions()))
-            done = _as_csv(batch.select(_KEYS).hstack(standard), target)
+            rows = batch.select(_KEYS).hstack(standard)
+            done = _as_csv(rows, target, _STAGED if is_known else _RECORDS)
             if written is not None:
                 written.result()
             written = writing.submit(_write, conn, target, done)
             count += len(batch)
+            added += 0 if is_known else len(batch)
             bar.update(len(batch))
         if written is not None:
             written.result()
-    return count
+    return count, added
 
 
 def _read(
@@ -123,7 +131,7 @@ def _read(
     return pl.read_csv(lines, has_header=False, new_columns=columns, infer_schema=False)
 
 
-def _as_csv(frame: pl.DataFrame, target: Target) -> _Rows:
+def _as_csv(frame: pl.DataFrame, target: Target, table: tuple[str, str]) -> _Rows:
     """The rows of `frame` as COPY takes them, with the constants of `target` behind.
 
     Columns without a value are left out: they are many, and PostgreSQL makes them null cheaper.
@@ -136,9 +144,9 @@ def _as_csv(frame: pl.DataFrame, target: Target) -> _Rows:
     text = io.BytesIO()
     rows.write_csv(text, include_header=False, separator=_SEPARATOR, quote_style="never")
     text.seek(0)
-    return _Rows((*filled, *constants), text)
+    return _Rows(table, (*filled, *constants), text)
 
 
 def _write(conn: Connection, target: Target, rows: _Rows) -> None:
     options = f"{_COPY}, FREEZE" if target.freeze else _COPY
-    bulk.copy_in(conn, target.table, rows.columns, rows.text, options=options)
+    bulk.copy_in(conn, rows.table, rows.columns, rows.text, options=options)

@@ -117,7 +117,6 @@ def _stage_source(
     standardiser = coming.result()
     _do(conn, "open_staged_records")
     target = Target(
-        table=("staging", "records") if due.is_new else ("pg_temp", "staged_records"),
         source=name,
         change_seq=_do(conn, "take_change_number").scalar_one(),
         run_id=ctx.run_id,
@@ -125,7 +124,7 @@ def _stage_source(
     )
     mapping = FieldMapping(source.fields)
     with ctx.progress(f"staging {name}", sum(batch.rows_n for batch in due.batches)) as bar:
-        read = stage_current_rows(
+        read, added = stage_current_rows(
             conn,
             due.batches,
             mapping,
@@ -142,12 +141,13 @@ def _stage_source(
     if not due.is_new:
         _do(conn, f"stage_disappearances_of_{'all' if due.whole else 'touched'}", **numbers)
     applied = _do(conn, "apply_staged_records", change_seq=target.change_seq).one()
-    _do(conn, "drop_staged_records" if read > BATCH_ROWS else "empty_staged_records")
+    _do(conn, "drop_staged_records" if read - added > BATCH_ROWS else "empty_staged_records")
     _do(conn, "consume_objects", run_id=ctx.run_id)
     _do(conn, "close_source")
     _record_counts(conn, ctx, name, standardiser.counts)
-    inserted = applied.inserted + (read if due.is_new else 0)
-    changes = _Changes(read, inserted, applied.updated, applied.deleted, applied.moved)
+    changes = _Changes(
+        read, applied.inserted + added, applied.updated, applied.deleted, applied.moved
+    )
     return changes, standardiser.counts
 
 

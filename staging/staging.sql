@@ -51,34 +51,63 @@ SELECT NOT EXISTS (
 ) AS is_whole
 
 -- name: find_touched_records
--- Temporary: the ids of the records that a changed object speaks of, or has spoken of.
+-- Temporary: the records that a changed object speaks of, or has spoken of, each with the row of raw
+-- that staging has of it. What is_settled is the latest of all objects that have not changed; the
+-- limit lets the planner seek each record by its key, however many it expects.
 DROP TABLE IF EXISTS pg_temp.touched_records;
 CREATE TEMPORARY TABLE touched_records ON COMMIT DROP AS
-SELECT rows.source_record_id
-FROM pg_temp.source_rows AS rows
-JOIN pg_temp.changed_objects USING (object_id)
-UNION
-SELECT records.source_record_id
-FROM staging.records AS records
-JOIN pg_temp.changed_objects USING (object_id)
-WHERE records.source = :source;
+SELECT touched.source_record_id, staged.object_id, staged.line_no, staged.event_at, staged.is_deleted,
+       staged.object_id IS NOT NULL AS is_known,
+       coalesce(objects.state = 'LOADED', false)
+           AND NOT EXISTS (SELECT FROM pg_temp.changed_objects AS changed
+                           WHERE changed.object_id = staged.object_id) AS is_settled
+FROM (
+    SELECT rows.source_record_id
+    FROM pg_temp.source_rows AS rows
+    JOIN pg_temp.changed_objects USING (object_id)
+    UNION
+    SELECT records.source_record_id
+    FROM staging.records AS records
+    JOIN pg_temp.changed_objects USING (object_id)
+    WHERE records.source = :source
+) AS touched
+LEFT JOIN LATERAL (
+    SELECT records.object_id, records.line_no, records.event_at, records.is_deleted
+    FROM staging.records AS records
+    WHERE records.source = :source AND records.source_record_id = touched.source_record_id
+    LIMIT 1
+) AS staged ON true
+LEFT JOIN raw.lake_objects AS objects ON objects.object_id = staged.object_id;
 ANALYZE pg_temp.touched_records
 
 -- name: find_current_rows_of_touched
--- Temporary: the current raw row of each touched record: the latest by event time, object key and
--- line number among objects that count, whatever the order in which they arrived. Object keys are
--- compared byte by byte, so that no locale of a server can change what is current. The versions are
--- found by record before their objects are looked at: the planner takes these for so few that it
--- would read all of their rows.
+-- Temporary: the current raw row of each touched record, where it is another than staging has: the
+-- latest by event time, object key and line number among objects that count, whatever the order in
+-- which they arrived. Object keys are compared byte by byte, so that no locale of a server can change
+-- what is current. All versions are looked up only of a record whose row no longer counts. Rows of
+-- records that are staged (is_known) are in batches of their own, those with odd numbers: they are to
+-- be compared with what is there, others just added.
 DROP TABLE IF EXISTS pg_temp.current_rows;
 CREATE TEMPORARY TABLE current_rows ON COMMIT DROP AS
-WITH touched_rows AS MATERIALIZED (
-    SELECT rows.source_record_id, rows.object_id, rows.line_no, rows.event_at, rows.is_deleted
+WITH touched_rows AS (
+    SELECT source_record_id, object_id, line_no, event_at, is_deleted, true AS is_staged
     FROM pg_temp.touched_records
+    WHERE is_settled
+    UNION ALL
+    SELECT rows.source_record_id, rows.object_id, rows.line_no, rows.event_at, rows.is_deleted, false
+    FROM pg_temp.source_rows AS rows
+    JOIN pg_temp.changed_objects USING (object_id)
+    UNION ALL
+    SELECT rows.source_record_id, rows.object_id, rows.line_no, rows.event_at, rows.is_deleted, false
+    FROM pg_temp.touched_records AS touched
     JOIN pg_temp.source_rows AS rows USING (source_record_id)
+    WHERE touched.is_known AND NOT touched.is_settled
 )
-SELECT versions.*,
-       ((row_number() OVER (ORDER BY object_id, line_no) - 1) / :batch_rows)::integer AS batch
+SELECT versions.source_record_id, versions.object_id, versions.line_no, versions.event_at,
+       versions.is_deleted, touched.is_known,
+       2 * ((row_number() OVER (PARTITION BY touched.is_known
+                                ORDER BY versions.object_id, versions.line_no) - 1)
+            / :batch_rows)::integer + touched.is_known::integer AS batch
 FROM (
     SELECT DISTINCT ON (rows.source_record_id COLLATE "C") rows.*
     FROM touched_rows AS rows
@@ -86,14 +115,17 @@ FROM (
     WHERE objects.state = 'LOADED'
     ORDER BY rows.source_record_id COLLATE "C", rows.event_at DESC,
              objects.object_key COLLATE "C" DESC, rows.line_no DESC
-) AS versions;
+) AS versions
+JOIN pg_temp.touched_records AS touched USING (source_record_id)
+WHERE NOT versions.is_staged;
 ANALYZE pg_temp.current_rows
 
 -- name: find_current_rows_of_all
--- Temporary: the same for every record of the source, when all of its objects changed.
+-- Temporary: the same for every record of the source, when all of its objects changed; any of them
+-- may be staged already.
 DROP TABLE IF EXISTS pg_temp.current_rows;
 CREATE TEMPORARY TABLE current_rows ON COMMIT DROP AS
-SELECT versions.*,
+SELECT versions.*, true AS is_known,
        ((row_number() OVER (ORDER BY object_id, line_no) - 1) / :batch_rows)::integer AS batch
 FROM (
     SELECT DISTINCT ON (rows.source_record_id COLLATE "C")
@@ -109,7 +141,7 @@ ANALYZE pg_temp.current_rows
 -- name: batches
 -- The batches of the current rows in the order of raw: rows that are records, and the objects
 -- between which they lie (one row per batch).
-SELECT batch, count(*) FILTER (WHERE NOT is_deleted) AS rows_n,
+SELECT batch, bool_and(is_known) AS is_known, count(*) FILTER (WHERE NOT is_deleted) AS rows_n,
        min(object_id) AS first_object_id, max(object_id) AS last_object_id
 FROM pg_temp.current_rows
 GROUP BY batch
@@ -185,7 +217,7 @@ WITH pieces AS (
                AS batch
     FROM pieces
 )
-SELECT batch, sum(rows_n)::bigint AS rows_n,
+SELECT batch, false AS is_known, sum(rows_n)::bigint AS rows_n,
        min(object_id) AS first_object_id,
        (array_agg(first_line_no ORDER BY object_id, first_line_no))[1] AS first_line_no,
        max(object_id) AS last_object_id,
@@ -217,7 +249,7 @@ SELECT EXISTS (SELECT FROM staging.records)
 SELECT EXISTS (SELECT FROM staging.records WHERE source = :source)
 
 -- name: open_staged_records
--- Temporary: what the touched records are to become, in the columns of staging.records. One table
+-- Temporary: what touched records are to become, in the columns of staging.records. One table
 -- serves all sources of a run: to make it costs more than a few records do.
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_records (LIKE staging.records INCLUDING DEFAULTS)
     ON COMMIT DROP;
@@ -259,7 +291,8 @@ INSERT INTO pg_temp.staged_records
 WITH gone AS MATERIALIZED (
     SELECT touched.source_record_id
     FROM pg_temp.touched_records AS touched
-    WHERE NOT EXISTS (SELECT FROM pg_temp.current_rows AS present
+    WHERE touched.is_known AND NOT touched.is_settled
+      AND NOT EXISTS (SELECT FROM pg_temp.current_rows AS present
                       WHERE present.source_record_id = touched.source_record_id)
 )
 SELECT records.source, records.source_record_id, records.object_id, records.line_no,

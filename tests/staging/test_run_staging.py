@@ -146,7 +146,7 @@ def test_a_correction_supersedes_and_an_older_version_that_comes_late_does_not(
     warehouse.stage()
     warehouse.deliver("crm/1", {**ANNA, "email": "old@x.com", "at": 3})
     report = warehouse.stage()
-    assert report.rows_out == 0
+    assert (report.rows_in, report.rows_out) == (0, 0)
     assert warehouse.records() == [("A", "Anna Berg", "new@x.com", "crm/2", 1)]
     warehouse.deliver("crm/0", {**ANNA, "email": "newest@x.com", "at": 7})
     report = warehouse.stage()
@@ -222,6 +222,27 @@ def test_an_object_that_no_longer_counts_takes_its_rows_along(
         ("A", "Anna Berg", "bad@x.com"),
         ("B", "Bob", None),
     ]
+
+
+def test_what_the_latest_object_hid_comes_back_with_whatever_else_counts(
+    warehouse: Warehouse,
+) -> None:
+    for day in (1, 2, 3):
+        warehouse.deliver(f"crm/{day}", {**ANNA, "email": f"{day}@x.com", "at": day + 1})
+        warehouse.stage()
+    for gone, left in (("crm/3", "2@x.com"), ("crm/1", "2@x.com"), ("crm/2", None)):
+        warehouse.set_state(gone, "RETRACTED")
+        warehouse.stage()
+        assert [row[2] for row in warehouse.records()] == ([left] if left else [])
+    for back, now in (("crm/1", "1@x.com"), ("crm/3", "3@x.com"), ("crm/2", "3@x.com")):
+        warehouse.set_state(back, "LOADED")
+        warehouse.stage()
+        assert [row[2] for row in warehouse.records()] == [now]
+    # One object goes while another comes that has less to say than a third.
+    warehouse.set_state("crm/3", "RETRACTED")
+    warehouse.deliver("crm/0", {**ANNA, "email": "0@x.com", "at": 1})
+    warehouse.stage()
+    assert warehouse.records() == [("A", "Anna Berg", "2@x.com", "crm/2", 1)]
 
 
 def test_the_only_object_retracted_leaves_nobody(warehouse: Warehouse) -> None:
