@@ -153,12 +153,25 @@ SELECT records.record_id, records.source, records.source_record_id, found.profil
 FROM pg_temp.record_profiles AS found
 JOIN staging.records AS records USING (record_id)
 
+-- name: last_input
+-- The last record that has an input: what is newer has none (0 when there is none at all).
+SELECT coalesce(max(record_id), 0) FROM staging.identity_inputs
+
 -- name: merge_inputs
--- Each changed record's input shows its present profile; that of a tombstone goes. Temporary: how many
--- records profiles of before gained or lost by it; those just made know how many they have.
+-- Each changed record's input shows its present profile; that of a tombstone goes. Records behind
+-- :last are new. Temporary: how many records profiles of before gained or lost by it; those just made
+-- know how many they have.
 DROP TABLE IF EXISTS pg_temp.touched_profiles;
 CREATE TEMPORARY TABLE touched_profiles (profile_id bigint NOT NULL, gained_n bigint NOT NULL)
     ON COMMIT DROP;
+INSERT INTO staging.identity_inputs
+    (record_id, source, source_record_id, profile_id, event_at, change_seq)
+SELECT changed.record_id, changed.source, changed.source_record_id,
+       coalesce(changed.profile_id, made.profile_id), changed.event_at, changed.change_seq
+FROM pg_temp.changed_records AS changed
+LEFT JOIN pg_temp.made_profiles AS made USING (fingerprint)
+WHERE changed.record_id > :last AND changed.fingerprint IS NOT NULL
+ORDER BY changed.record_id;
 WITH merged AS (
     MERGE INTO staging.identity_inputs AS inputs
     USING (
@@ -167,6 +180,7 @@ WITH merged AS (
                changed.profile_id AS known_profile_id, changed.event_at, changed.change_seq
         FROM pg_temp.changed_records AS changed
         LEFT JOIN pg_temp.made_profiles AS made USING (fingerprint)
+        WHERE changed.record_id <= :last
         ORDER BY changed.record_id
     ) AS present
     ON inputs.record_id = present.record_id
@@ -180,14 +194,19 @@ WITH merged AS (
         VALUES (present.record_id, present.source, present.source_record_id, present.profile_id,
                 present.event_at, present.change_seq)
     RETURNING old.profile_id AS was, present.known_profile_id AS became
+), moves (profile_id, n) AS (
+    SELECT was, -1 FROM merged
+    UNION ALL
+    SELECT became, 1 FROM merged
+    UNION ALL
+    SELECT profile_id, 1 FROM pg_temp.changed_records WHERE record_id > :last
 )
 INSERT INTO pg_temp.touched_profiles (profile_id, gained_n)
-SELECT moved.profile_id, sum(moved.n)
-FROM merged
-CROSS JOIN LATERAL (VALUES (merged.was, -1), (merged.became, 1)) AS moved (profile_id, n)
-WHERE moved.profile_id IS NOT NULL
-GROUP BY moved.profile_id
-HAVING sum(moved.n) <> 0;
+SELECT profile_id, sum(n)
+FROM moves
+WHERE profile_id IS NOT NULL
+GROUP BY profile_id
+HAVING sum(n) <> 0;
 ANALYZE pg_temp.touched_profiles
 
 -- name: drop_inputs_of_nobody

@@ -76,7 +76,7 @@ def _follow(
     _do(conn, "find_made_profiles", change_seq=number)
     added = bulk.execute(conn, load(SQL)["add_profiles"], (True,), records=_EVIDENCE)
     bar.update()
-    _do(conn, "merge_inputs")
+    _do(conn, "merge_inputs", last=_do(conn, "last_input").scalar_one())
     bar.update()
     if consumed is None:
         _do(conn, "drop_inputs_of_nobody")
