@@ -15,7 +15,8 @@ import orjson
 from mdm.config import Source
 from mdm.errors import MdmError
 
-_CHUNK = 1 << 21
+# PostgreSQL takes in one chunk while the next is read, so the first of an object is a small one.
+_FIRST_CHUNK, _CHUNK = 1 << 18, 1 << 21
 _KEPT_OF_A_LONG_LINE = 1 << 16
 _CONTROL = dict.fromkeys(range(32))
 _EXACTLY = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
@@ -62,10 +63,11 @@ def read_lines(stream: Readable, *, gzipped: bool, max_bytes: int) -> Iterator[L
     """
     source: Any = gzip.GzipFile(fileobj=stream) if gzipped else stream  # type: ignore[call-overload]
     number, rest, skipping = 1, b"", False
-    first = True
+    first, size = True, _FIRST_CHUNK
     while True:
         try:
-            chunk = source.read(_CHUNK)
+            chunk = source.read(size)
+            size = min(2 * size, _CHUNK)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise CorruptObject(f"damaged gzip: {error}") from error
         if first:
