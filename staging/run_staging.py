@@ -137,7 +137,10 @@ def _stage_source(
     if due.whole and not due.is_first:
         _do(conn, "join_as_planned")
     numbers = {"source": name, "change_seq": target.change_seq, "run_id": ctx.run_id}
-    _do(conn, "stage_first_deletions" if due.is_first else "stage_deletions", **numbers)
+    if not due.is_first:
+        _do(conn, "stage_deletions", **numbers)
+    elif read < _do(conn, "count_current_rows", source=name).scalar_one():
+        _do(conn, "stage_first_deletions", **numbers)
     if not due.is_new:
         _do(conn, f"stage_disappearances_of_{'all' if due.whole else 'touched'}", **numbers)
     applied = _do(conn, "apply_staged_records", change_seq=target.change_seq).one()

@@ -271,6 +271,13 @@ SELECT :source, source_record_id, object_id, line_no, event_at, true, :change_se
 FROM pg_temp.current_rows
 WHERE is_deleted
 
+-- name: count_current_rows
+-- How many rows of a source are current in its first load, by the ledger: what is not a record among
+-- them is a delete marker. There are none as a rule, and then they need not be looked for.
+SELECT coalesce(sum(rows_n), 0) - (SELECT count(*) FROM pg_temp.outdated_rows)
+FROM raw.lake_objects
+WHERE source = :source AND state = 'LOADED'
+
 -- name: stage_first_deletions
 -- The same in the first load of a source.
 INSERT INTO pg_temp.staged_records
