@@ -169,9 +169,11 @@ def keep(
 
 
 def numbered(ids: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], Ints]:
-    """The distinct ``ids``, and the number of each."""
+    """The distinct ``ids``, in any order, and the number of each."""
     high, low = np.ascontiguousarray(ids).view(">u8").reshape(-1, 2).astype(np.uint64).T
-    order = np.lexsort((low, high))
+    order = np.argsort(low)  # chance made these bits: the same are of the same id
+    if ((np.diff(high[order]) != 0) & (np.diff(low[order]) == 0)).any():  # almost always
+        order = np.lexsort((low, high))
     is_new = np.ones(len(ids), dtype=bool)
     is_new[1:] = (np.diff(high[order]) != 0) | (np.diff(low[order]) != 0)
     number = np.empty(len(ids), dtype=np.int64)

@@ -281,7 +281,10 @@ def _load(conn: Connection, members: Members, own: OwnNodes, clusters: Partition
         "identity_sizes": {
             "cluster": np.arange(len(found.record_n)),
             "record_n": found.record_n.astype(np.int32),
-            "first_record_id": found.record[np.unique(found.customer, return_index=True)[1]],
+            # Customers are numbered by these.
+            "first_record_id": found.record[
+                np.diff(np.maximum.accumulate(found.customer), prepend=-1) > 0
+            ],
         },
         "identity_cluster_links": {
             "cluster": found.customer_of,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from identity.assignment import NOBODY, Assignment, Members, keep
+from identity.assignment import NOBODY, Assignment, Members, keep, numbered
 
 
 def uuid_of(name: str) -> bytes:
@@ -58,3 +58,13 @@ def test_what_went_or_comes_back_is_in_question() -> None:
     assert kept("aab", "001", unsettled="a") == ".b"
     assert kept("aa b", "0012", returning=(2,), unsettled="b") == "a.."
     assert kept("a b", "001", returning=(1,)) == ".b"
+
+
+@pytest.mark.parametrize("halves_n", [1 << 40, 5])  # with 5 different ids have equal bits
+def test_equal_ids_have_one_number(halves_n: int) -> None:
+    chance = np.random.default_rng(5)
+    ids = chance.integers(1, halves_n, (60, 2)).astype(">u8")[chance.integers(0, 60, 300)]
+    ids = np.ascontiguousarray(ids).view("S16").ravel()
+    found, number = numbered(ids)
+    assert (found[number] == ids).all()
+    assert len(found) == len(set(ids.tolist()))
