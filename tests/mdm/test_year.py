@@ -120,6 +120,7 @@ class Year:
     retracted: list[str] = field(default_factory=list)
     done: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     whole: set[int] = field(default_factory=set)
+    told: int = 0
 
     def deliver(self) -> None:
         """The objects of the timeline's day, and who their records speak of."""
@@ -165,6 +166,15 @@ class Year:
             decide(conn)
         self.run(first)
 
+    def _tell(self, first: str, decide: Callable[[Connection], object]) -> None:
+        """A word: every other one is carried out at once, the others wait for the night's run."""
+        self.told += 1
+        if self.told % 2:
+            self._decide(first, decide)
+            return
+        with self.warehouse.engine.begin() as conn:
+            decide(conn)
+
     def judge(self) -> None:
         """A word on who is who: mostly right, sometimes not, sometimes taken back."""
         with self.warehouse.engine.connect() as conn:
@@ -194,7 +204,7 @@ class Year:
 
     def _say(self, kind: str, decide: Callable[[Connection], object]) -> None:
         try:
-            self._decide("identity", decide)
+            self._tell("identity", decide)
         except UsageError as error:
             if "contradiction" not in str(error) and "already says" not in str(error):
                 raise
@@ -212,13 +222,13 @@ class Year:
         if said and self.chance.random() < 0.3:
             number = self.chance.choice(said)
             words = {"steward": "ada", "reason": "told otherwise"}
-            self._decide("gold", lambda conn: overrides.revoke(conn, number, **words))
+            self._tell("gold", lambda conn: overrides.revoke(conn, number, **words))
             self.done["revoke"] += 1
             return
         attribute = self.chance.choice(("email", "city", "given_name"))
         value = f"word{self.done['override']}" + ("@said.example" if attribute == "email" else "")
         word = Word(self.chance.choice(ids), attribute, "ada", "told us", value=value)
-        self._decide("gold", lambda conn: overrides.add(conn, word))
+        self._tell("gold", lambda conn: overrides.add(conn, word))
         self.done["override"] += 1
 
     def retract(self) -> None:
