@@ -52,15 +52,17 @@ SELECT NOT EXISTS (
 
 -- name: find_touched_records
 -- Temporary: the records that a changed object speaks of, or has spoken of, each with the row of raw
--- that staging has of it. What is_settled is the latest of all objects that have not changed; the
--- limit lets the planner seek each record by its key, however many it expects.
+-- that staging has of it: none of a NEW record; one that STANDS is the latest of all objects that have
+-- not changed; an OPEN one's object has changed or does not count. (One column for the three, so that
+-- the planner knows how many there are of each. The limit has it seek each record by its key.)
 DROP TABLE IF EXISTS pg_temp.touched_records;
 CREATE TEMPORARY TABLE touched_records ON COMMIT DROP AS
 SELECT touched.source_record_id, staged.object_id, staged.line_no, staged.event_at, staged.is_deleted,
-       staged.object_id IS NOT NULL AS is_known,
-       coalesce(objects.state = 'LOADED', false)
-           AND NOT EXISTS (SELECT FROM pg_temp.changed_objects AS changed
-                           WHERE changed.object_id = staged.object_id) AS is_settled
+       CASE WHEN staged.object_id IS NULL THEN 'NEW'
+            WHEN objects.state = 'LOADED'
+                 AND NOT EXISTS (SELECT FROM pg_temp.changed_objects AS changed
+                                 WHERE changed.object_id = staged.object_id) THEN 'STANDS'
+            ELSE 'OPEN' END AS standing
 FROM (
     SELECT rows.source_record_id
     FROM pg_temp.source_rows AS rows
@@ -84,15 +86,15 @@ ANALYZE pg_temp.touched_records
 -- Temporary: the current raw row of each touched record, where it is another than staging has: the
 -- latest by event time, object key and line number among objects that count, whatever the order in
 -- which they arrived. Object keys are compared byte by byte, so that no locale of a server can change
--- what is current. All versions are looked up only of a record whose row no longer counts. Rows of
--- records that are staged (is_known) are in batches of their own, those with odd numbers: they are to
--- be compared with what is there, others just added.
+-- what is current. All versions are looked up only of a record whose row is open. Rows of records that
+-- are staged (is_known) are in batches of their own, those with odd numbers: they are to be compared
+-- with what is there, others just added.
 DROP TABLE IF EXISTS pg_temp.current_rows;
 CREATE TEMPORARY TABLE current_rows ON COMMIT DROP AS
 WITH touched_rows AS (
     SELECT source_record_id, object_id, line_no, event_at, is_deleted, true AS is_staged
     FROM pg_temp.touched_records
-    WHERE is_settled
+    WHERE standing = 'STANDS'
     UNION ALL
     SELECT rows.source_record_id, rows.object_id, rows.line_no, rows.event_at, rows.is_deleted, false
     FROM pg_temp.source_rows AS rows
@@ -101,13 +103,13 @@ WITH touched_rows AS (
     SELECT rows.source_record_id, rows.object_id, rows.line_no, rows.event_at, rows.is_deleted, false
     FROM pg_temp.touched_records AS touched
     JOIN pg_temp.source_rows AS rows USING (source_record_id)
-    WHERE touched.is_known AND NOT touched.is_settled
+    WHERE touched.standing = 'OPEN'
 )
 SELECT versions.source_record_id, versions.object_id, versions.line_no, versions.event_at,
-       versions.is_deleted, touched.is_known,
-       2 * ((row_number() OVER (PARTITION BY touched.is_known
+       versions.is_deleted, known.is_known,
+       2 * ((row_number() OVER (PARTITION BY known.is_known
                                 ORDER BY versions.object_id, versions.line_no) - 1)
-            / :batch_rows)::integer + touched.is_known::integer AS batch
+            / :batch_rows)::integer + known.is_known::integer AS batch
 FROM (
     SELECT DISTINCT ON (rows.source_record_id COLLATE "C") rows.*
     FROM touched_rows AS rows
@@ -117,6 +119,7 @@ FROM (
              objects.object_key COLLATE "C" DESC, rows.line_no DESC
 ) AS versions
 JOIN pg_temp.touched_records AS touched USING (source_record_id)
+CROSS JOIN LATERAL (VALUES (touched.standing <> 'NEW')) AS known (is_known)
 WHERE NOT versions.is_staged;
 ANALYZE pg_temp.current_rows
 
@@ -298,7 +301,7 @@ INSERT INTO pg_temp.staged_records
 WITH gone AS MATERIALIZED (
     SELECT touched.source_record_id
     FROM pg_temp.touched_records AS touched
-    WHERE touched.is_known AND NOT touched.is_settled
+    WHERE touched.standing = 'OPEN'
       AND NOT EXISTS (SELECT FROM pg_temp.current_rows AS present
                       WHERE present.source_record_id = touched.source_record_id)
 )
