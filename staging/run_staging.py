@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -23,12 +23,11 @@ from db.queries import load, query
 from mdm.config import Source
 from mdm.errors import ConfigError
 from mdm.phases import PhaseReport, RunContext
-from staging.batches import Target, stage_current_rows
 from staging.beside import beside
-from staging.mapping import FieldMapping
-from staging.phones import UnknownRegion
 from staging.rules import rules_digest
-from staging.standardisation import Counts, Standardiser
+
+if TYPE_CHECKING:
+    from staging.standardisation import Counts, Standardiser
 
 BATCH_ROWS = 100_000
 
@@ -115,6 +114,9 @@ def _stage_source(
         coming = thread.submit(_standardiser, ctx, name, source)
         due = _find_due(conn, name, source, reader=reader, whole=whole)
     standardiser = coming.result()
+    from staging.batches import Target, stage_current_rows  # the thread has imported polars
+    from staging.mapping import FieldMapping
+
     _do(conn, "open_staged_records")
     target = Target(
         source=name,
@@ -192,6 +194,9 @@ def _repeated_records(conn: Connection) -> list[int]:
 
 def _standardiser(ctx: RunContext, name: str, source: Source) -> Standardiser:
     """The standardiser of a source; ConfigError names a region that does not exist."""
+    from staging.phones import UnknownRegion  # 0.2 s, which a run of nothing new does not need
+    from staging.standardisation import Standardiser
+
     try:
         return Standardiser(ctx.config, source, today=ctx.as_of.date())
     except UnknownRegion as error:
