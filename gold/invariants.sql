@@ -3,6 +3,41 @@
 -- at the end of a run instead, of the customers it worked on, and what ends in _since, of what changed
 -- since the last run that was found in order, where there was one; mdm check asks of all.
 
+-- name: work_since
+-- What several queries of the last kind ask about, read once: the customers whose records changed or
+-- were linked anew and those that gold rebuilt or changed, each with its records in the identity map and
+-- its count in gold (NULL: it has none, is not there). Read from what is about to be published itself,
+-- after all has been written, and not from what gold worked with.
+DROP TABLE IF EXISTS pg_temp.gold_checked;
+CREATE TEMPORARY TABLE gold_checked ON COMMIT DROP AS
+WITH named AS MATERIALIZED (
+    SELECT m.global_customer_id
+    FROM identity.customer_identity_map AS m
+    WHERE m.record_id = ANY (ARRAY(SELECT r.record_id FROM staging.records AS r
+                                   WHERE r.change_seq > :since_change_seq))
+    UNION
+    SELECT m.global_customer_id FROM identity.customer_identity_map AS m WHERE m.run_id > :since_run_id
+    UNION
+    SELECT t.global_customer_id FROM gold.touched_customers AS t
+    WHERE t.run_id > :since_run_id AND t.global_customer_id IS NOT NULL
+    UNION
+    SELECT c.global_customer_id FROM gold.customer_changes AS c WHERE c.run_id > :since_run_id
+)
+-- brought together by grouping: of how many there are the planner knows nothing, so that it would
+-- take a join of them for one of a few rows
+SELECT n.global_customer_id, max(n.in_gold) AS in_gold, any_value(n.record_ids) AS record_ids
+FROM (SELECT m.global_customer_id, NULL AS in_gold, array_agg(m.record_id) AS record_ids
+      FROM identity.customer_identity_map AS m
+      WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
+      GROUP BY m.global_customer_id
+      UNION ALL
+      SELECT d.global_customer_id, d.record_count, NULL
+      FROM gold.dim_customers AS d
+      WHERE d.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
+      UNION ALL
+      SELECT global_customer_id, NULL, NULL FROM named) AS n
+GROUP BY n.global_customer_id
+
 -- name: inv_nobody_is_lost
 -- title: every customer with live records is in gold with as many records as it has
 WITH state AS (
@@ -41,26 +76,8 @@ WHERE gold.record_n <> live.record_n
   AND CAST(s.marks ->> 'identity_run_id' AS bigint) = (SELECT coalesce(max(run_id), 0) FROM identity.consumption)
 
 -- name: inv_nobody_is_lost_since
--- Of the customers whose records changed or were linked anew, and of those that gold changed. As above,
--- what is linked is alive but for what was deleted since identity last looked.
-WITH named AS MATERIALIZED (
-    SELECT m.global_customer_id
-    FROM identity.customer_identity_map AS m
-    WHERE m.record_id = ANY (ARRAY(SELECT r.record_id FROM staging.records AS r
-                                   WHERE r.change_seq > :since_change_seq))
-    UNION
-    SELECT m.global_customer_id FROM identity.customer_identity_map AS m WHERE m.run_id > :since_run_id
-    UNION
-    SELECT t.global_customer_id FROM gold.touched_customers AS t
-    WHERE t.run_id > :since_run_id AND t.global_customer_id IS NOT NULL
-    UNION
-    SELECT c.global_customer_id FROM gold.customer_changes AS c WHERE c.run_id > :since_run_id
-), linked AS (
-    SELECT m.global_customer_id, count(*) AS record_n
-    FROM identity.customer_identity_map AS m
-    WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
-    GROUP BY m.global_customer_id
-), dead AS (
+-- As above, what is linked is alive but for what was deleted since identity last looked.
+WITH dead AS (
     SELECT m.global_customer_id, count(*) AS record_n
     FROM staging.records AS r
     JOIN identity.customer_identity_map AS m USING (record_id)
@@ -68,17 +85,13 @@ WITH named AS MATERIALIZED (
       AND r.change_seq > (SELECT coalesce(max(c.change_seq), 0) FROM identity.consumption AS c)
     GROUP BY m.global_customer_id
 )
--- brought together by grouping: of how many there are the planner knows nothing, so that it would
--- take a join of them for one of a few rows
 SELECT n.global_customer_id, sum(n.in_gold) AS record_count, sum(n.linked) AS record_n
-FROM (SELECT d.global_customer_id, d.record_count AS in_gold, 0 AS linked
-      FROM gold.dim_customers AS d
-      WHERE d.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
-      UNION ALL
-      SELECT l.global_customer_id, 0, l.record_n FROM linked AS l
+FROM (SELECT c.global_customer_id, coalesce(c.in_gold, 0) AS in_gold,
+             coalesce(cardinality(c.record_ids), 0) AS linked
+      FROM pg_temp.gold_checked AS c
       UNION ALL
       SELECT x.global_customer_id, 0, - x.record_n FROM dead AS x
-      WHERE x.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))) AS n
+      WHERE x.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_checked))) AS n
 WHERE EXISTS (SELECT FROM gold.layer_state AS s
               WHERE s.layer = 'golden'
                 AND CAST(s.marks ->> 'identity_run_id' AS bigint)
@@ -268,27 +281,14 @@ WHERE won.record_id IS NOT NULL AND m.global_customer_id IS DISTINCT FROM l.glob
       = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
 
 -- name: inv_winners_are_members_since
--- Of the customers rebuilt.
-WITH named AS MATERIALIZED (
-    SELECT t.global_customer_id FROM gold.touched_customers AS t WHERE t.run_id > :since_run_id
-), won AS (
-    SELECT l.global_customer_id, array_remove(l.record_ids, NULL) AS record_ids
-    FROM gold.customer_lineage AS l
-    WHERE l.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
-), own AS (
-    SELECT m.global_customer_id, array_agg(m.record_id) AS record_ids
-    FROM identity.customer_identity_map AS m
-    WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
-    GROUP BY m.global_customer_id
-)
-SELECT n.global_customer_id, max(n.won) AS won
-FROM (SELECT w.global_customer_id, w.record_ids AS won, NULL AS own FROM won AS w
-      UNION ALL
-      SELECT o.global_customer_id, NULL, o.record_ids FROM own AS o) AS n
-WHERE (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
+-- Of the customers in question: the records that lineage names against those of the map.
+SELECT l.global_customer_id, l.record_ids AS won
+FROM gold.customer_lineage AS l
+JOIN pg_temp.gold_checked AS c USING (global_customer_id)
+WHERE l.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_checked))
+  AND NOT array_remove(l.record_ids, NULL) <@ coalesce(c.record_ids, '{}')
+  AND (SELECT s.marks ->> 'identity_run_id' FROM gold.layer_state AS s WHERE s.layer = 'golden')
       = (SELECT CAST(coalesce(max(run_id), 0) AS text) FROM identity.consumption)
-GROUP BY n.global_customer_id
-HAVING NOT max(n.won) <@ coalesce(max(n.own), '{}')
 
 -- name: inv_no_lineage_without_customer
 -- title: lineage is kept for golden customers only
@@ -297,22 +297,11 @@ FROM gold.customer_lineage AS l
 WHERE NOT EXISTS (SELECT FROM gold.dim_customers AS d WHERE d.global_customer_id = l.global_customer_id)
 
 -- name: inv_no_lineage_without_customer_since
--- Of the customers rebuilt or changed: of the few that are not in gold.
-WITH named AS MATERIALIZED (
-    SELECT t.global_customer_id FROM gold.touched_customers AS t
-    WHERE t.run_id > :since_run_id AND t.global_customer_id IS NOT NULL
-    UNION
-    SELECT c.global_customer_id FROM gold.customer_changes AS c WHERE c.run_id > :since_run_id
-), away AS MATERIALIZED (
-    SELECT global_customer_id FROM named
-    EXCEPT
-    SELECT d.global_customer_id
-    FROM gold.dim_customers AS d
-    WHERE d.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM named))
-)
+-- Of the customers in question: of the few that are not in gold.
 SELECT l.global_customer_id
 FROM gold.customer_lineage AS l
-WHERE l.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM away))
+WHERE l.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.gold_checked
+                                        WHERE in_gold IS NULL))
 
 -- name: inv_the_steward_wins
 -- title: every override that was in force at the last run is in gold

@@ -16,29 +16,50 @@ WHERE (m.record_id IS NULL AND NOT r.is_deleted AND r.change_seq <= seen.change_
    OR (m.record_id IS NOT NULL AND c.state IS DISTINCT FROM 'LIVE')
 
 -- name: inv_every_record_has_one_customer_since
--- Of the records that changed, the links that were made, and the customers that ended. OFFSET 0
--- makes each be looked up by index: hashing all there are costs more than a night's check may. Of links
--- the planner knows how many are new: few in a night, all of them after a change of rules.
-SELECT r.record_id, m.global_customer_id
-FROM staging.records AS r
-LEFT JOIN LATERAL (
-    SELECT x.record_id, x.global_customer_id, x.source, x.source_record_id, c.state
-    FROM identity.customer_identity_map AS x
-    LEFT JOIN identity.customers AS c USING (global_customer_id)
-    WHERE x.record_id = r.record_id OFFSET 0) AS m ON true
-WHERE r.change_seq > :since_change_seq
-  AND r.change_seq <= (SELECT seen.change_seq FROM identity.consumption AS seen)
-  AND ((m.record_id IS NULL) <> r.is_deleted
-       OR (r.source, r.source_record_id) <> (m.source, m.source_record_id)
-       OR (m.record_id IS NOT NULL AND m.state IS DISTINCT FROM 'LIVE'))
+-- Of the records that changed, the links that were made, and the customers that ended. Each side is read
+-- in the order of its keys, and only what it has not told already; then both are brought together by
+-- grouping, because of how many there are the planner knows nothing. What is another record than the
+-- link says is one of each to the grouping, and so broken.
+WITH changed AS MATERIALIZED (
+    SELECT r.record_id, r.source, r.source_record_id, r.is_deleted, r.change_seq
+    FROM staging.records AS r
+    WHERE r.change_seq > :since_change_seq
+), linked AS MATERIALIZED (
+    SELECT m.record_id, m.source, m.source_record_id, m.global_customer_id
+    FROM identity.customer_identity_map AS m
+    WHERE m.run_id > :since_run_id
+), links AS MATERIALIZED (
+    SELECT * FROM linked
+    UNION ALL
+    SELECT m.record_id, m.source, m.source_record_id, m.global_customer_id
+    FROM identity.customer_identity_map AS m
+    WHERE m.record_id = ANY (ARRAY(SELECT record_id FROM changed EXCEPT SELECT record_id FROM linked))
+), records AS (
+    SELECT * FROM changed
+    UNION ALL
+    SELECT r.record_id, r.source, r.source_record_id, r.is_deleted, r.change_seq
+    FROM staging.records AS r
+    WHERE r.record_id = ANY (ARRAY(SELECT record_id FROM linked EXCEPT SELECT record_id FROM changed))
+)
+SELECT s.record_id, any_value(s.global_customer_id) AS global_customer_id
+FROM (SELECT r.record_id, r.source, r.source_record_id, true AS is_record, NULL AS global_customer_id,
+             r.is_deleted, r.change_seq <= seen.change_seq AS is_seen
+      FROM records AS r
+      CROSS JOIN identity.consumption AS seen
+      UNION ALL
+      SELECT l.record_id, l.source, l.source_record_id, false, l.global_customer_id, NULL, NULL
+      FROM links AS l) AS s
+GROUP BY s.record_id, s.source, s.source_record_id
+HAVING CASE WHEN NOT bool_or(s.is_record) THEN true
+            WHEN bool_and(s.is_record) THEN bool_or(s.is_seen AND NOT s.is_deleted)
+            ELSE bool_or(s.is_seen AND s.is_deleted) END
 UNION ALL
-SELECT m.record_id, m.global_customer_id
-FROM identity.customer_identity_map AS m
-LEFT JOIN identity.customers AS c USING (global_customer_id)
-LEFT JOIN staging.records AS r ON r.record_id = m.record_id
-WHERE m.run_id > :since_run_id
-  AND (c.state IS DISTINCT FROM 'LIVE' OR r.record_id IS NULL
-       OR (r.source, r.source_record_id) <> (m.source, m.source_record_id))
+SELECT NULL, dead.global_customer_id
+FROM (SELECT l.global_customer_id FROM links AS l
+      EXCEPT
+      SELECT c.global_customer_id
+      FROM identity.customers AS c
+      WHERE c.state = 'LIVE' AND c.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM links))) AS dead
 UNION ALL
 SELECT m.record_id, m.global_customer_id
 FROM identity.customers AS c
@@ -75,11 +96,13 @@ WHERE c.state = 'LIVE'
 
 -- name: inv_redirects_end_at_once
 -- title: a merged id redirects straight to an id that was not merged itself
--- A state is MERGED where merged_into is filled (a CHECK sees to it), and these are indexed.
-SELECT c.global_customer_id, c.merged_into
-FROM identity.customers AS c
-JOIN identity.customers AS t ON t.global_customer_id = c.merged_into
-WHERE c.merged_into IS NOT NULL AND t.merged_into IS NOT NULL
+-- A state is MERGED where merged_into is filled (a CHECK sees to it), and these few are indexed: so they
+-- are looked up among all customers, whatever the planner takes their share for.
+SELECT t.global_customer_id, t.merged_into
+FROM identity.customers AS t
+WHERE t.merged_into IS NOT NULL
+  AND t.global_customer_id = ANY (ARRAY(SELECT c.merged_into FROM identity.customers AS c
+                                        WHERE c.merged_into IS NOT NULL))
 
 -- name: inv_endings_are_on_record
 -- title: every id that ended has the event that says so

@@ -26,6 +26,8 @@ _TITLE = re.compile(r"^-- title: *(.+?) *$", re.MULTILINE)
 #: Queries so named are asked at the end of a run in place of the whole: of what it has touched; and
 #: of what has changed since the run that was found in order last, where there was one.
 _OF_RUN, _SINCE = "_of_run", "_since"
+#: What a room's queries of the latter form read in common is brought together by this one.
+_WORK = "work_since"
 #: Between two attempts to stop a query.
 _AGAIN_S = 0.05
 
@@ -96,12 +98,15 @@ def run(
     looking at everything.
     """
     forms = scope.forms if scope else ()
-    looks_at_all = scope is None or not scope.since_run_id
-    if looks_at_all:
+    if scope is not None and scope.since_run_id:
+        conn.execute(query("mdm/check.sql", "expect_little"))
+        for file in files:
+            if _WORK in load(file):
+                conn.execute(query(file, _WORK), asdict(scope))
+    else:
         conn.execute(query("mdm/check.sql", "expect_nothing"))
     findings = tuple(_find(conn, invariant, scope) for invariant in invariants(files, forms=forms))
-    if looks_at_all:
-        conn.execute(query("mdm/check.sql", "expect_as_always"))
+    conn.execute(query("mdm/check.sql", "expect_as_always"))
     return findings
 
 
