@@ -38,7 +38,8 @@ WHERE m.global_customer_id = ANY (ARRAY(SELECT global_customer_id FROM pg_temp.g
 -- name: create_found
 -- The conflicts of the customers in work_winner: one row per customer and attribute (by its position)
 -- with more than one standardised value (names are compared folded; parts of a name are left to
--- full_name).
+-- full_name), and the golden value that won. In the braces goes the table of these: what phase 7 has just
+-- made, or gold itself.
 CREATE TEMPORARY TABLE gold_found ON COMMIT DROP AS
 WITH disputes AS (
     SELECT w.global_customer_id, a.position
@@ -80,13 +81,27 @@ WITH disputes AS (
     JOIN unnest(CAST(:sources AS text[])) WITH ORDINALITY AS r (source, rank)
       ON substr(s.source_set, CAST(r.rank AS integer), 1) = '1'
     GROUP BY s.source_set
+), disagreed AS (
+    SELECT v.global_customer_id, v.position, CAST(count(*) AS integer) AS value_n,
+           jsonb_object_agg(v.value, s.sources) AS "values"
+    FROM voices AS v
+    JOIN source_sets AS s USING (source_set)
+    GROUP BY v.global_customer_id, v.position
+    HAVING count(*) > 1
 )
-SELECT v.global_customer_id, v.position, CAST(count(*) AS integer) AS value_n,
-       jsonb_object_agg(v.value, s.sources) AS "values"
-FROM voices AS v
-JOIN source_sets AS s USING (source_set)
-GROUP BY v.global_customer_id, v.position
-HAVING count(*) > 1;
+SELECT f.global_customer_id, f.position, a.attribute, f.value_n, f."values",
+       CASE f.position
+           WHEN 1 THEN d.canonical_full_name WHEN 5 THEN d.canonical_email
+           WHEN 6 THEN d.canonical_phone WHEN 7 THEN CAST(d.canonical_date_of_birth AS text)
+           WHEN 8 THEN d.canonical_gender WHEN 9 THEN d.canonical_street
+           WHEN 10 THEN d.canonical_city WHEN 11 THEN d.canonical_region
+           WHEN 12 THEN d.canonical_postcode WHEN 13 THEN d.canonical_country
+           WHEN 14 THEN d.canonical_tax_id WHEN 15 THEN d.canonical_customer_number
+           WHEN 16 THEN d.canonical_organisation
+           ELSE d.extra ->> a.attribute END AS winner
+FROM disagreed AS f
+JOIN gold.golden_attributes AS a USING (position)
+JOIN {golden} AS d USING (global_customer_id);
 ANALYZE pg_temp.gold_found (global_customer_id, position)
 
 -- name: count_found
@@ -133,26 +148,12 @@ SELECT attribute, count(*) AS n FROM closed GROUP BY attribute
 -- name: merge_conflicts
 -- Open those that are new (how many, by attribute), and what is now known of those that stay, where
 -- that is not what was known.
-WITH found AS NOT MATERIALIZED (
-    SELECT f.global_customer_id, f.position, a.attribute, f.value_n, f."values",
-           CASE f.position
-               WHEN 1 THEN d.canonical_full_name WHEN 5 THEN d.canonical_email
-               WHEN 6 THEN d.canonical_phone WHEN 7 THEN CAST(d.canonical_date_of_birth AS text)
-               WHEN 8 THEN d.canonical_gender WHEN 9 THEN d.canonical_street
-               WHEN 10 THEN d.canonical_city WHEN 11 THEN d.canonical_region
-               WHEN 12 THEN d.canonical_postcode WHEN 13 THEN d.canonical_country
-               WHEN 14 THEN d.canonical_tax_id WHEN 15 THEN d.canonical_customer_number
-               WHEN 16 THEN d.canonical_organisation
-               ELSE d.extra ->> a.attribute END AS winner
-    FROM pg_temp.gold_found AS f
-    JOIN gold.golden_attributes AS a USING (position)
-    JOIN gold.dim_customers AS d USING (global_customer_id)
-), refreshed AS (
+WITH refreshed AS (
     UPDATE gold.customer_attribute_conflicts AS c
     SET value_n = n.value_n, "values" = n."values", winner = n.winner, last_seen_at = :as_of, run_id = :run_id
     FROM (SELECT k.conflict_id, f.value_n, f."values", f.winner
           FROM pg_temp.gold_known AS k
-          JOIN found AS f USING (global_customer_id, position)
+          JOIN pg_temp.gold_found AS f USING (global_customer_id, position)
           WHERE (f."values", f.winner) IS DISTINCT FROM (k."values", k.winner)
           OFFSET 0) AS n  -- first: these are few
     WHERE c.conflict_id = n.conflict_id
@@ -160,7 +161,7 @@ WITH found AS NOT MATERIALIZED (
     INSERT INTO gold.customer_attribute_conflicts
         (global_customer_id, attribute, value_n, "values", winner, first_seen_at, last_seen_at, run_id)
     SELECT f.global_customer_id, f.attribute, f.value_n, f."values", f.winner, :as_of, :as_of, :run_id
-    FROM found AS f
+    FROM pg_temp.gold_found AS f
     WHERE NOT EXISTS (SELECT FROM pg_temp.gold_known AS k
                       WHERE k.global_customer_id = f.global_customer_id AND k.position = f.position)
     RETURNING attribute

@@ -38,13 +38,15 @@ def read(conn: Connection, config: Config, *, everyone: bool = False) -> list[st
     return sources
 
 
-def find_conflicts(conn: Connection, sources: list[str]) -> None:
-    """Make ``gold_found``, the conflicts of the customers that were read.
+def find_conflicts(conn: Connection, sources: list[str], *, golden: str) -> None:
+    """Make ``gold_found``, the conflicts of the customers that were read, with what won.
 
-    Phase 7 leaves it for conflict detection in the same transaction, so that nobody reads twice.
+    ``golden`` is the table of their golden values. Phase 7 leaves the outcome for conflict
+    detection in the same transaction, so that nobody reads twice.
     """
     conn.execute(query(_CONFLICTS, "drop_found"))
-    conn.execute(query(_CONFLICTS, "create_found"), {"sources": sources})
+    found = load(_CONFLICTS)["create_found"].replace("{golden}", golden)
+    conn.execute(text(found), {"sources": sources})
 
 
 def conflicts_are_found(conn: Connection, *, since: int) -> bool:

@@ -37,7 +37,7 @@ def run(conn: Connection, ctx: RunContext) -> PhaseReport:
         members.drop_work(conn)
         conn.execute(query(_FILE, "touch_looked"), {"everyone": everyone})
         sources = members.read(conn, ctx.config, everyone=everyone)
-        members.find_conflicts(conn, sources)
+        members.find_conflicts(conn, sources, golden="gold.dim_customers")
         members.drop_work(conn)
     found = int(conn.execute(query(_FILE, "count_found")).scalar_one())
     conn.execute(query(_FILE, "create_known"), {"everyone": everyone})

@@ -130,8 +130,8 @@ def _rebuild(
         conn.execute(query(_FILE, tell), {"rule_set_id": rule_set_id})
     if everyone:
         conn.execute(query(_FILE, "analyze_gold"))
+    members.find_conflicts(conn, sources, golden="pg_temp.gold_golden")
     conn.execute(query(_FILE, "drop_golden"))
-    members.find_conflicts(conn, sources)
     conn.execute(query(_MEMBERS, "favour_no_more"))
     counted = conn.execute(query(_FILE, "count_changes"), {"run_id": ctx.run_id})
     return {row.change_type: row.n for row in counted}

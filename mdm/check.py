@@ -98,16 +98,18 @@ def run(
     looking at everything.
     """
     forms = scope.forms if scope else ()
-    if scope is not None and scope.since_run_id:
-        conn.execute(query("mdm/check.sql", "expect_little"))
-        for file in files:
-            if _WORK in load(file):
-                conn.execute(query(file, _WORK), asdict(scope))
-    else:
+    since = asdict(scope) if scope and scope.since_run_id else None
+    if since is None:
         conn.execute(query("mdm/check.sql", "expect_nothing"))
-    findings = tuple(_find(conn, invariant, scope) for invariant in invariants(files, forms=forms))
+    findings: list[Finding] = []
+    for file in files:
+        if since is not None and file in _PUBLISHED:
+            conn.execute(query("mdm/check.sql", "expect_little"))
+            if _WORK in load(file):
+                conn.execute(query(file, _WORK), since)
+        findings += [_find(conn, invariant, scope) for invariant in invariants([file], forms=forms)]
     conn.execute(query("mdm/check.sql", "expect_as_always"))
-    return findings
+    return tuple(findings)
 
 
 def _find(conn: Connection, invariant: Invariant, scope: Scope | None) -> Finding:
