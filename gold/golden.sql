@@ -280,43 +280,41 @@ DROP TABLE IF EXISTS pg_temp.gold_golden
 -- The golden values of the touched customers, before overrides: one row per customer that has records.
 CREATE TEMPORARY TABLE gold_golden ON COMMIT DROP AS
 WITH winners AS (
-    SELECT c.global_customer_id, w.*
+    SELECT c.global_customer_id,
+           max(m.full_name) FILTER (WHERE m.recency = c.name_at) AS full_name,
+           max(m.given_name) FILTER (WHERE m.recency = c.name_at) AS given_name,
+           max(m.middle_name) FILTER (WHERE m.recency = c.name_at) AS middle_name,
+           max(m.family_name) FILTER (WHERE m.recency = c.name_at) AS family_name,
+           max(m.std_given_name) FILTER (WHERE m.recency = c.name_at) AS std_given_name,
+           max(m.std_middle_name) FILTER (WHERE m.recency = c.name_at) AS std_middle_name,
+           max(m.std_family_name) FILTER (WHERE m.recency = c.name_at) AS std_family_name,
+           max(m.record_id) FILTER (WHERE m.recency = c.name_at) AS name_record,
+           max(m.email) FILTER (WHERE m.recency = c.email_at) AS email,
+           max(m.record_id) FILTER (WHERE m.recency = c.email_at) AS email_record,
+           max(m.phone) FILTER (WHERE m.recency = c.phone_at) AS phone,
+           max(m.record_id) FILTER (WHERE m.recency = c.phone_at) AS phone_record,
+           max(m.date_of_birth) FILTER (WHERE m.recency = c.date_of_birth_at) AS date_of_birth,
+           max(m.record_id) FILTER (WHERE m.recency = c.date_of_birth_at) AS date_of_birth_record,
+           max(m.gender) FILTER (WHERE m.recency = c.gender_at) AS gender,
+           max(m.record_id) FILTER (WHERE m.recency = c.gender_at) AS gender_record,
+           max(m.street) FILTER (WHERE m.recency = c.address_at) AS street,
+           max(m.city) FILTER (WHERE m.recency = c.address_at) AS city,
+           max(m.region) FILTER (WHERE m.recency = c.address_at) AS region,
+           max(m.postcode) FILTER (WHERE m.recency = c.address_at) AS postcode,
+           max(m.country) FILTER (WHERE m.recency = c.address_at) AS country,
+           max(m.record_id) FILTER (WHERE m.recency = c.address_at) AS address_record,
+           max(m.tax_id) FILTER (WHERE m.recency = c.tax_id_at) AS tax_id,
+           max(m.record_id) FILTER (WHERE m.recency = c.tax_id_at) AS tax_id_record,
+           max(m.customer_number) FILTER (WHERE m.recency = c.customer_number_at) AS customer_number,
+           max(m.record_id) FILTER (WHERE m.recency = c.customer_number_at) AS customer_number_record,
+           max(m.organisation) FILTER (WHERE m.recency = c.organisation_at) AS organisation,
+           max(m.record_id) FILTER (WHERE m.recency = c.organisation_at) AS organisation_record
     FROM gold.work_chosen AS c
-    -- customer by customer: the records of one lie together and are few
-    CROSS JOIN LATERAL (
-        SELECT max(m.full_name) FILTER (WHERE m.recency = c.name_at) AS full_name,
-               max(m.given_name) FILTER (WHERE m.recency = c.name_at) AS given_name,
-               max(m.middle_name) FILTER (WHERE m.recency = c.name_at) AS middle_name,
-               max(m.family_name) FILTER (WHERE m.recency = c.name_at) AS family_name,
-               max(m.std_given_name) FILTER (WHERE m.recency = c.name_at) AS std_given_name,
-               max(m.std_middle_name) FILTER (WHERE m.recency = c.name_at) AS std_middle_name,
-               max(m.std_family_name) FILTER (WHERE m.recency = c.name_at) AS std_family_name,
-               max(m.record_id) FILTER (WHERE m.recency = c.name_at) AS name_record,
-               max(m.email) FILTER (WHERE m.recency = c.email_at) AS email,
-               max(m.record_id) FILTER (WHERE m.recency = c.email_at) AS email_record,
-               max(m.phone) FILTER (WHERE m.recency = c.phone_at) AS phone,
-               max(m.record_id) FILTER (WHERE m.recency = c.phone_at) AS phone_record,
-               max(m.date_of_birth) FILTER (WHERE m.recency = c.date_of_birth_at) AS date_of_birth,
-               max(m.record_id) FILTER (WHERE m.recency = c.date_of_birth_at) AS date_of_birth_record,
-               max(m.gender) FILTER (WHERE m.recency = c.gender_at) AS gender,
-               max(m.record_id) FILTER (WHERE m.recency = c.gender_at) AS gender_record,
-               max(m.street) FILTER (WHERE m.recency = c.address_at) AS street,
-               max(m.city) FILTER (WHERE m.recency = c.address_at) AS city,
-               max(m.region) FILTER (WHERE m.recency = c.address_at) AS region,
-               max(m.postcode) FILTER (WHERE m.recency = c.address_at) AS postcode,
-               max(m.country) FILTER (WHERE m.recency = c.address_at) AS country,
-               max(m.record_id) FILTER (WHERE m.recency = c.address_at) AS address_record,
-               max(m.tax_id) FILTER (WHERE m.recency = c.tax_id_at) AS tax_id,
-               max(m.record_id) FILTER (WHERE m.recency = c.tax_id_at) AS tax_id_record,
-               max(m.customer_number) FILTER (WHERE m.recency = c.customer_number_at) AS customer_number,
-               max(m.record_id) FILTER (WHERE m.recency = c.customer_number_at) AS customer_number_record,
-               max(m.organisation) FILTER (WHERE m.recency = c.organisation_at) AS organisation,
-               max(m.record_id) FILTER (WHERE m.recency = c.organisation_at) AS organisation_record
-        FROM gold.work_member AS m
-        WHERE m.global_customer_id = c.global_customer_id
-          -- records that win nothing need not be asked part by part
-          AND m.recency IN (c.name_at, c.email_at, c.phone_at, c.address_at, c.date_of_birth_at, c.gender_at,
-                            c.tax_id_at, c.customer_number_at, c.organisation_at)) AS w
+    JOIN gold.work_member AS m USING (global_customer_id)
+    -- records that win nothing need not be asked part by part
+    WHERE m.recency IN (c.name_at, c.email_at, c.phone_at, c.address_at, c.date_of_birth_at, c.gender_at,
+                        c.tax_id_at, c.customer_number_at, c.organisation_at)
+    GROUP BY c.global_customer_id
 ), singles AS (
     -- the only record of a customer wins all that it has: nothing to choose
     SELECT v.*, CASE WHEN v.std_name IS NOT NULL THEN v.record_id END AS name_record,

@@ -41,7 +41,6 @@ JOIN {links} AS l USING (global_customer_id)
 JOIN gold.contributed_values AS v USING (record_id)
 JOIN ranks AS r ON r.source = v.source
 WHERE t.record_n > 1;
-CREATE INDEX ON gold.work_member (global_customer_id);
 ANALYZE gold.work_member (global_customer_id, recency)
 
 -- name: keep_profiles
