@@ -1,4 +1,4 @@
-"""A second connection that reads what was committed, while its caller goes on with the first."""
+"""A second connection, for what PostgreSQL can do on its other core meanwhile."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Beside:
-    """Does one thing after the other on a connection of its own, beside the caller."""
+class Line:
+    """A connection that does one thing after the other while its caller goes on.
+
+    Without a thread it does each at once.
+    """
 
     def __init__(self, conn: Connection, thread: ThreadPoolExecutor | None) -> None:
         self._conn, self._thread = conn, thread
@@ -24,7 +27,7 @@ class Beside:
     def begin(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **more: P.kwargs
     ) -> Future[T]:
-        """The outcome, when it is there, of ``work`` with that connection first."""
+        """The outcome, when it is there, of ``work`` with this connection first."""
         if self._thread is not None:
             return self._thread.submit(work, self._conn, *args, **more)
         done: Future[T] = Future()
@@ -32,15 +35,41 @@ class Beside:
         return done
 
 
-@contextlib.contextmanager
-def beside(conn: Connection) -> Iterator[Beside]:
-    """A second connection beside ``conn``, whose caller may go on with it meanwhile.
+def sees_alone(conn: Connection) -> bool:
+    """Whether ``conn`` has written what others cannot see yet, as in a rehearsal."""
+    return bool(conn.execute(query("db/beside.sql", "has_written")).scalar_one())
 
-    Where ``conn`` has written, it alone sees all, as in a rehearsal: then it does the work itself,
-    at once.
+
+@contextlib.contextmanager
+def beside(conn: Connection, *, due: bool = True) -> Iterator[Connection]:
+    """A connection that sees what ``conn`` sees; that itself where there is none or not ``due``.
+
+    What it has not committed at the end is rolled back.
     """
-    if conn.execute(query("db/beside.sql", "has_written")).scalar_one():
-        yield Beside(conn, None)
+    if not due or sees_alone(conn):
+        yield conn
     else:
-        with conn.engine.connect() as other, ThreadPoolExecutor(1) as thread:
-            yield Beside(other, thread)
+        with conn.engine.connect() as other:
+            yield other
+
+
+@contextlib.contextmanager
+def readers(conn: Connection) -> Iterator[list[Connection]]:
+    """``conn`` and one beside it, or ``conn`` alone."""
+    with beside(conn) as other:
+        yield [conn] if other is conn else [conn, other]
+
+
+@contextlib.contextmanager
+def line_beside(conn: Connection) -> Iterator[Line]:
+    """A line beside ``conn``, with which its caller goes on meanwhile."""
+    with beside(conn) as other, contextlib.ExitStack() as threads:
+        yield Line(other, None if other is conn else threads.enter_context(ThreadPoolExecutor(1)))
+
+
+@contextlib.contextmanager
+def two_lines(conn: Connection) -> Iterator[tuple[Line, Line]]:
+    """``conn`` and one beside it as lines; the same line twice where it is alone."""
+    with readers(conn) as connections, contextlib.ExitStack() as threads:
+        lines = [Line(one, threads.enter_context(ThreadPoolExecutor(1))) for one in connections]
+        yield lines[0], lines[-1]

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from db import binary_copy
 from db.arrays import are_in, array_of
-from db.beside import Beside, beside
+from db.beside import Line, line_beside
 from db.queries import load, query
 from identity.assignment import DECISIONS, MEMBER, NOBODY, Members, numbered
 from identity.graph import (
@@ -56,7 +56,7 @@ def look_at_all(conn: Connection, poverty: Mapping[str, object]) -> tuple[Profil
     Both are read at once where they were committed.
     """
     base = _base(conn)
-    with beside(conn) as other:
+    with line_beside(conn) as other:
         coming = other.begin(read_pairs, base)
         conn.execute(query(_SQL, "create_scope_of_all"))
         return read_profiles(conn, poverty), coming.result()
@@ -90,7 +90,7 @@ def look_at_touched(
     are missing when its customer is known.
     """
     base = _base(conn)
-    with beside(conn) as other:
+    with line_beside(conn) as other:
         coming = other.begin(_read_pairs_of_changes, base, change_seq, rescored)
         conn.execute(query(_SQL, "create_scope"))
         _load_same_groups(conn)
@@ -172,7 +172,7 @@ def _read_pairs_of_changes(
 
 def _in_halves(
     conn: Connection,
-    other: Beside,
+    other: Line,
     read: Callable[[Connection, Ints], T],
     wanted: NDArray[np.bool_],
 ) -> list[T]:

@@ -17,12 +17,12 @@ from sqlalchemy import Connection
 
 from db import binary_copy
 from db.arrays import are_in, array_of
+from db.beside import two_lines
 from db.queries import load, query
 from matching import engine, group_store, groups, model_store, pair_copy, pair_counts
 from matching.closure import closure_pairs
 from matching.groups import Groups, Pairs, are_among, distinct, pairs_scored, places
 from matching.keys import Ints
-from matching.lines import two_lines
 from matching.model import MatchModel
 from matching.pair_tables import (
     SQL,

@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 
 from db import binary_copy, bulk
 from db.arrays import array_of
+from db.beside import two_lines
 from db.queries import load, query
 from matching import engine
 from matching.blocking_tables import RULES_END
 from matching.blocks import Rules
 from matching.encode import pick
 from matching.keys import Ints
-from matching.lines import two_lines
 from matching.profiles import Profiles
 from matching.rules import ExactRules
 from mdm.config import Config

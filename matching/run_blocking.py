@@ -11,12 +11,12 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from db.beside import readers
 from db.queries import query
 from matching import blocking_delta, blocking_whole
 from matching.blocking_keys import GONE_PROFILES, NEW_PROFILES
 from matching.blocking_plan import digest, plan
 from matching.blocking_tables import SQL, Feed, fill
-from matching.lines import readers
 from mdm.phases import PhaseReport, RunContext
 from mdm.standalone import main
 

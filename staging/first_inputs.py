@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, CursorResult
 
 from db import binary_copy, bulk
+from db.beside import beside
 from db.first_load import first_load
 from db.queries import load, query
 from mdm.phases import Bar, RunContext
 from staging import shared_values, value_keys
-from staging.beside import beside
 
 SQL: Final = "staging/identity_inputs.sql"
 _KINDS = (*value_keys.KINDS, ("is_deleted", "?"), ("fingerprint", "V16"))

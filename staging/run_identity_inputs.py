@@ -13,10 +13,10 @@ from psycopg2 import sql
 from sqlalchemy import Connection, CursorResult
 
 from db import binary_copy, bulk
+from db.beside import beside
 from db.queries import load, query
 from mdm.phases import Bar, PhaseReport, RunContext
 from staging import first_inputs, shared_values, value_keys
-from staging.beside import beside
 from staging.first_inputs import SQL
 from staging.shared_values import Suspects
 

@@ -18,12 +18,12 @@ import orjson
 from sqlalchemy import Connection, CursorResult, Row
 
 from db import binary_copy, bulk
+from db.beside import beside
 from db.first_load import first_load
 from db.queries import load, query
 from mdm.config import Source
 from mdm.errors import ConfigError
 from mdm.phases import PhaseReport, RunContext
-from staging.beside import beside
 from staging.rules import rules_digest
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from staging import beside, run_identity_inputs, run_staging
+from db.beside import sees_alone
+from staging import run_identity_inputs, run_staging
 from tests.staging.conftest import Warehouse
 
 TABLES = ("staging.records", "staging.profiles", "staging.identity_inputs")
@@ -60,7 +61,7 @@ def test_the_first_inputs_are_as_any_others(warehouse: Warehouse, is_committed: 
     run_staging.run(warehouse.conn, context)
     if is_committed:
         warehouse.conn.commit()
-    assert beside.sees_alone(warehouse.conn) is not is_committed
+    assert sees_alone(warehouse.conn) is not is_committed
     report = run_identity_inputs.run(warehouse.conn, context)
     warehouse.conn.commit()
     assert report.detail["profiles_added"] == len(warehouse.profiles()) == 13
