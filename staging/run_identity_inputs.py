@@ -6,14 +6,13 @@ id as long as any record has its content.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from psycopg2 import sql
 from sqlalchemy import Connection, CursorResult
 
 from db import binary_copy, bulk
-from db.beside import beside
+from db.beside import line_beside
 from db.queries import load, query
 from mdm.phases import Bar, PhaseReport, RunContext
 from staging import first_inputs, shared_values, value_keys
@@ -60,10 +59,8 @@ def _follow(
     """
     since = -1 if consumed is None else consumed
     # Two looks at the same records: nothing is written before both are done.
-    with beside(conn) as other, ThreadPoolExecutor(1) as thread:
-        looking = thread.submit(_suspects, other, ctx, consumed)
-        if other is conn:
-            looking.result()
+    with line_beside(conn) as other:
+        looking = other.begin(_suspects, ctx, consumed)
         changed = _find(conn, "find_changed_records", since)
         suspects = looking.result()
     bar.update()
