@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection
 
 from db import bulk
@@ -9,7 +11,8 @@ from db.queries import load
 from mdm.config import Config
 
 _RULES = "matching/blocking_rules.sql"
-
+_ATTRIBUTES: Mapping[str, str] = {"identifiers": "identifier", "names": "name", "texts": "text"}
+"""Parameters of rules that are names of further attributes, and the type of these."""
 
 ALL_PROFILES = "staging.profiles"
 NEW_PROFILES = "pg_temp.new_profiles"
@@ -26,10 +29,11 @@ def key_query(
     """
     lines = (line for line in load(_RULES)[name].splitlines() if not line.startswith("--"))
     body = "\n".join(lines).replace(":profiles", of)
-    for parameter in ("rule_id", "identifiers"):
+    values: dict[str, object] = {"rule_id": rule_id}
+    for parameter, kind in _ATTRIBUTES.items():
+        values[parameter] = [key for key, one in config.attributes.items() if one.type == kind]
+    for parameter in values:
         body = body.replace(f":{parameter}", f"%({parameter})s")
-    identifiers = [name for name, one in config.attributes.items() if one.type == "identifier"]
-    values = {"rule_id": rule_id, "identifiers": identifiers}
     with bulk.cursor(conn) as cursor:
         filled: bytes = cursor.mogrify(body, values)
     return filled.decode()

@@ -30,21 +30,35 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "sound_area": ("given_name", "postcode"),
     "organisation_postcode": ("organisation", "postcode"),
     "street": ("street",),
+    "name_start": ("given_name",),
+    "organisation_words": ("organisation",),
+    "name_words": ("extra",),
+    "texts": ("extra",),
+    "birth": ("date_of_birth",),
+    "name_starts": ("given_name",),
+    "phone_part": ("phone",),
+    "number_start": ("street",),
 }
 """The rules in their order, and the attributes without which a rule finds nothing."""
 
 WIDE: Final = frozenset(
     (
         "birth_postcode", "birth_city", "initial_birth", "sound_city", "sounds",
-        "sound_birth_year", "sound_area", "street",
+        "sound_birth_year", "sound_area", "street", "name_start", "organisation_words",
+        "name_words",
     )
 )  # fmt: skip
 """Rules that pay off where strong attributes are rare or the data small enough to afford them."""
 
+WIDEST: Final = frozenset(("texts", "birth", "name_starts", "phone_part", "number_start"))
+"""Rules whose blocks grow with the file: of a small one they find what is mistyped twice. They are
+spared where there are more than FINE_DATA profiles."""
+
 STRONG: Final = ("email", "phone", "street", "tax_id", "customer_number")
 SMALL_DATA: Final = 100_000
+FINE_DATA: Final = 50_000
 LEAST_BUDGET: Final = 4_000_000
-_KEPT_AS: Final = "5"
+_KEPT_AS: Final = "6"
 """Version of keys and of what is kept of them: under another, everything is made anew."""
 
 
@@ -64,12 +78,14 @@ def plan(fill: Mapping[str, int], config: Config) -> Plan:
 
     Rules named in ``[matching] blocking`` are taken, in our order. Else every rule whose attributes
     exist is; of a large file rich in e-mails, phones and addresses the wide ones are spared, for
-    they would cost most of the pairs and find next to nothing new.
+    they would cost most of the pairs and find next to nothing new, and so are the widest of any but
+    a small file.
     """
     total = fill["profiles_n"]
     strong = sum(fill[name] for name in STRONG) / max(total, 1)
     spare = total > SMALL_DATA and strong >= 1.5
-    chosen = set(config.matching.blocking or (NEEDS.keys() - WIDE if spare else NEEDS))
+    spared = (WIDEST if total > FINE_DATA else frozenset()) | (WIDE if spare else frozenset())
+    chosen = set(config.matching.blocking or NEEDS.keys() - spared)
     rules = tuple(
         (number, name)
         for number, (name, needs) in enumerate(NEEDS.items(), start=1)

@@ -176,3 +176,73 @@ WHERE p.organisation IS NOT NULL AND p.family_name IS NULL
 -- Same street line.
 SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id, hashtextextended(p.street, :rule_id) AS key
 FROM :profiles AS p WHERE p.street IS NOT NULL
+
+-- name: name_start
+-- One name in common, and the first two letters of the other: names are mostly mistyped behind them.
+SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
+       hashtextextended(n.one || '|' || left(n.other, 2), :rule_id) AS key
+FROM :profiles AS p
+CROSS JOIN LATERAL (VALUES (p.given_name, p.family_name), (p.family_name, p.given_name)) AS n (one, other)
+WHERE p.given_name IS NOT NULL AND p.family_name IS NOT NULL
+
+-- name: organisation_words
+-- A longer word of an organisation's name that sounds alike; or the first three letters of the first two
+-- words. Common words make blocks over the cap.
+SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id, hashtextextended(w.value, :rule_id) AS key
+FROM :profiles AS p
+CROSS JOIN LATERAL (
+    SELECT left(word, 1) || regexp_replace(translate(substr(word, 2),
+        'bfpvwcgkjqsxzdtmnlraeiouyh', '1111122222222335567'), '(.)\1+', '\1', 'g') AS value
+    FROM string_to_table(p.organisation, ' ') AS word WHERE length(word) > 3
+    UNION
+    SELECT left(p.organisation, 3) || ' ' || left(split_part(p.organisation, ' ', 2), 3)) AS w
+WHERE p.organisation IS NOT NULL AND p.family_name IS NULL AND p.given_name IS NULL
+
+-- name: name_words
+-- A longer word that sounds alike in a further attribute of type name.
+SELECT DISTINCT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
+       hashtextextended(x.key || '=' || left(w.word, 1) || regexp_replace(translate(substr(w.word, 2),
+           'bfpvwcgkjqsxzdtmnlraeiouyh', '1111122222222335567'), '(.)\1+', '\1', 'g'), :rule_id) AS key
+FROM :profiles AS p
+CROSS JOIN LATERAL jsonb_each_text(p.extra) AS x
+CROSS JOIN LATERAL string_to_table(x.value, ' ') AS w (word)
+WHERE p.extra IS NOT NULL AND x.key = ANY (:names) AND length(w.word) > 3
+
+-- name: texts
+-- Same value of a further attribute of type text, where it is long enough to be more than a category.
+SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
+       hashtextextended(x.key || '=' || x.value, :rule_id) AS key
+FROM :profiles AS p
+CROSS JOIN LATERAL jsonb_each_text(p.extra) AS x
+WHERE p.extra IS NOT NULL AND x.key = ANY (:texts) AND length(x.value) >= 12
+
+-- name: birth
+-- Same birth date.
+SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
+       hashint8extended(p.date_of_birth - date '1900-01-01', :rule_id) AS key
+FROM :profiles AS p WHERE p.date_of_birth IS NOT NULL
+
+-- name: name_starts
+-- The first two letters of both names, in either order.
+SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
+       hashtextextended(least(left(p.given_name, 2), left(p.family_name, 2)) || '|'
+                        || greatest(left(p.given_name, 2), left(p.family_name, 2)), :rule_id) AS key
+FROM :profiles AS p WHERE p.given_name IS NOT NULL AND p.family_name IS NOT NULL
+
+-- name: phone_part
+-- Same last four digits of the phone number, or the four before, and the first letter of a name: of a
+-- mistyped number one half is right.
+SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
+       hashtextextended(left(n.name, 1) || d.part || substr(right(p.phone, 8), d.part, 4), :rule_id) AS key
+FROM :profiles AS p
+CROSS JOIN LATERAL (VALUES (p.given_name), (p.family_name), (p.organisation)) AS n (name)
+CROSS JOIN (VALUES (1), (5)) AS d (part)
+WHERE length(p.phone) >= 8 AND n.name IS NOT NULL
+
+-- name: number_start
+-- Same house number, first two letters of the street and first letter of a name.
+SELECT p.profile_id, CAST(:rule_id AS smallint) AS rule_id,
+       hashtextextended(substring(p.street FROM '\d+\W+\w{2}') || '|' || left(n.name, 1), :rule_id) AS key
+FROM :profiles AS p
+CROSS JOIN LATERAL (VALUES (p.given_name), (p.family_name), (p.organisation)) AS n (name)
+WHERE p.street ~ '\d+\W+\w{2}' AND n.name IS NOT NULL

@@ -163,7 +163,8 @@ BlockingRule = Literal[
     "tax_id", "customer_number", "identifiers", "email", "phone", "name_birth", "name_postcode",
     "full_name", "organisation", "street_number", "email_local", "birth_postcode", "birth_city",
     "initial_birth", "sound_city", "sounds", "sound_birth_year", "sound_area",
-    "organisation_postcode", "street",
+    "organisation_postcode", "street", "name_start", "organisation_words", "name_words", "texts",
+    "birth", "name_starts", "phone_part", "number_start",
 ]  # fmt: skip
 
 

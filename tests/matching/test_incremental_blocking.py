@@ -295,6 +295,78 @@ def test_organisations_meet_by_postcode_and_one_of_two_longer_words(nights: Nigh
     ]
 
 
+@pytest.mark.parametrize(
+    ("rule", "people", "met"),
+    [
+        (
+            "organisation_words",
+            [
+                {"organisation": "northwind traders ltd"},
+                {"organisation": "traders northwynd"},
+                {"organisation": "northgate tree farm"},
+                {"organisation": "nortel treats"},
+            ],
+            ["a-b", "c-d"],
+        ),
+        (
+            "name_start",
+            [
+                {"given_name": "karen", "family_name": "ortiz"},
+                {"given_name": "orteez", "family_name": "karen"},
+                {"given_name": "karen", "family_name": "smith"},
+                {"given_name": "karin", "family_name": "ortiz"},
+            ],
+            ["a-b", "a-d"],
+        ),
+        (
+            "name_starts",
+            [
+                {"given_name": "erick", "family_name": "holmes"},
+                {"given_name": "hollmes", "family_name": "erik"},
+                {"given_name": "erick", "family_name": "jolmes"},
+            ],
+            ["a-b"],
+        ),
+        (
+            "birth",
+            [
+                {"date_of_birth": "1980-01-07"},
+                {"date_of_birth": "1980-01-07"},
+                {"date_of_birth": "1981-01-07"},
+            ],
+            ["a-b"],
+        ),
+        (
+            "phone_part",
+            [
+                {"given_name": "zack", "phone": "+61458643098"},
+                {"given_name": "zoe", "phone": "+61458743098"},
+                {"given_name": "zoe", "phone": "+61458743111"},
+                {"given_name": "ann", "phone": "+61458643098"},
+            ],
+            ["a-b", "b-c"],
+        ),
+        (
+            "number_start",
+            [
+                {"family_name": "holmes", "street": "108 eldorado"},
+                {"family_name": "hulms", "street": "108 el dorado"},
+                {"family_name": "jolmes", "street": "108 elmwood"},
+                {"family_name": "holmes", "street": "109 eldorado"},
+            ],
+            ["108 el dorado-108 eldorado"],
+        ),
+    ],
+)
+def test_who_is_mistyped_is_found_by_what_is_not(
+    nights: Nights, rule: str, people: list[Person], met: list[str]
+) -> None:
+    configure(nights, blocking=[rule])
+    nights.pass_by([{"street": name, **one} for one, name in zip(people, "abcd", strict=False)])
+    nights.block()
+    assert nights.pairs() == met
+
+
 def test_keys_are_read_as_they_were_written(nights: Nights, monkeypatch: Any) -> None:
     monkeypatch.setattr(key_store, "_PART", 2)
     keys = Keys.of(np.array([5, -7, 2**62, 5, -(2**63)]), np.array([1, 2, 3, 4, 2**40]))
