@@ -157,16 +157,23 @@ def _near_names(
     shares_word |= (last_a == first_b) | (last_a == last_b)
     shares_word &= shorter > 2
     sounds_alike = equal_codes(pick(table.sound, a), pick(table.sound, b)) & (shorter > 2)
+    # Behind a common beginning either letters are left out, or less than half of them differ: Alex
+    # and Alexander, but not Mark and Marsha. (Edits are counted up to three.)
+    left_out = longer - shorter
+    same_behind = (edits == left_out) | ((edits <= 3) & (edits * np.int16(5) <= longer * 2))
+    same_behind |= (left_out > 3) & (left_out <= 5)
     similar = (
         ((edits <= 2) & (shorter > 4))
         | ((edits <= 3) & (shorter > 7))
         | ((edits <= 1) & (shorter > 2))
         | (sounds_alike & same_initial)
-        | (equal_codes(pick(table.stem, a), pick(table.stem, b)) & (longer - shorter <= 5))
+        | (equal_codes(pick(table.stem, a), pick(table.stem, b)) & same_behind)
     )
     typo = ((edits <= 1) & (shorter > 3)) | ((edits <= 2) & (shorter > 7))
     typo |= sounds_alike & (edits <= 2)
     two_names = are_two_names(column, a, b)
+    # Given names that everybody knows need not be learnt: so it holds in small files too.
+    two_names |= (np.minimum(pick(table.nickname, a), pick(table.nickname, b)) >= 0) & ~nicknamed
     return highest(
         (similar | typo, NAME_OTHER),
         ((similar & ~two_names) | shares_word, NAME_SIMILAR),

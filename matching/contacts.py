@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 
 from matching.comparisons import Bools, Levels, equal_codes, highest, split_equal, text_lengths
 from matching.distances import edit_distances
@@ -90,8 +92,16 @@ def mailbox_numbers(emails: Column) -> Codes:
     return codes
 
 
-def made_of_name(emails: Column, email: Codes, names: Column, given: Codes, family: Codes) -> Bools:
-    """Whether the letters of each local part are made of the person's names.
+def same_letters(emails: Column, left: Codes, right: Codes) -> Bools:
+    """Whether the local parts of two addresses have the same letters, digits apart."""
+    stem: Codes = emails.derive("email_table", lambda text: _email_table(emails, text)).stem
+    return equal_codes(pick(stem, left), pick(stem, right))
+
+
+def made_of_name(
+    emails: Column, email: Codes, names: Column, given: Codes, family: Codes, *, slips: int = 0
+) -> Bools:
+    """Whether the letters of each local part are made of the person's names, up to some slips.
 
     The person's names may be absent, the e-mail may not.
     """
@@ -120,7 +130,20 @@ def made_of_name(emails: Column, email: Codes, names: Column, given: Codes, fami
         )
     )
     made = people.select(is_way & (pl.col("letters") != ""))
-    return made.to_series().to_numpy()
+    found: Bools = made.to_series().to_numpy().copy()
+    if slips:
+        at = np.flatnonzero(~found & (people["letters"].str.len_chars() >= 8).to_numpy())
+        rest = people[at].select("letters", straight=first + last, turned=last + first)
+        for way in ("straight", "turned"):
+            edits = process.cpdist(
+                rest["letters"].to_list(),
+                rest[way].to_list(),
+                scorer=OSA.distance,
+                score_cutoff=slips,
+                dtype=np.uint8,
+            )
+            found[at] |= edits <= slips
+    return found
 
 
 PHONE_DIFFERENT, PHONE_TYPO, PHONE_TAIL, PHONE_EXACT = range(4)

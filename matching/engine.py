@@ -31,13 +31,13 @@ CLOSURE_RULE: Final = 0
 _FIRST: Final = 1_000
 REJECTED_BITS = -60.0
 SURE_BITS = 60.0
-CALIBRATION: Final = (0.6, 0.75)
+CALIBRATION: Final = (1.0, 0.85)
 """Intercept and slope from raw to calibrated bits, fitted once over the labelled sets together.
 
 Attributes are never quite independent, so raw weights say too much in both directions: the slope
 below one takes that back. See docs/matching.md for the reliability tables.
 """
-ORGANISATION_CALIBRATION: Final = (-0.9, 0.75)
+ORGANISATION_CALIBRATION: Final = (-1.0, 0.85)
 """The same for organisations: names share words, and branches all else, so that evidence depends on
 evidence more."""
 DECISIONS: Final = ("REJECT", "FLAG_REVIEW", "AUTO_MERGE")

@@ -147,21 +147,31 @@ def _discount_names_in_email(
     made = _is_made_of_a_name(profiles, column, left, right)
     both = np.flatnonzero(made)
     made[both] = _is_made_of_a_name(profiles, column, right[both], left[both])
+    # A name is mistyped more often than the addresses that were made of it: these are the same.
+    codes = pick(column.codes, left), pick(column.codes, right)
+    rest = np.flatnonzero(~made & contacts.same_letters(column, *codes))
+    made[rest] = _is_made_of_a_name(profiles, column, left[rest], right[rest], slips=2)
     numbers = contacts.mailbox_numbers(column)
-    number_l, number_r = (pick(numbers, pick(column.codes, side)) for side in (left, right))
+    number_l, number_r = (pick(numbers, side) for side in codes)
     levels[at[made & (number_l != number_r)]] = contacts.EMAIL_DIFFERENT
     levels[at[made & (number_l < 0) & (number_r < 0)]] = ABSENT
 
 
 def _is_made_of_a_name(
-    profiles: Profiles, column: Column, own: NDArray[np.int64], other: NDArray[np.int64]
+    profiles: Profiles,
+    column: Column,
+    own: NDArray[np.int64],
+    other: NDArray[np.int64],
+    *,
+    slips: int = 0,
 ) -> NDArray[np.bool_]:
     """Whether the address of each of ``own`` is made of its names, or of those of the other."""
 
     def made(at: NDArray[np.int64], person: NDArray[np.int64]) -> NDArray[np.bool_]:
         given, family = pick(profiles.given, person), pick(profiles.family, person)
         names = profiles.person_names
-        return contacts.made_of_name(column, pick(column.codes, at), names, given, family)
+        email = pick(column.codes, at)
+        return contacts.made_of_name(column, email, names, given, family, slips=slips)
 
     found = made(own, own)
     rest = np.flatnonzero(~found)

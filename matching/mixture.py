@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from matching.encode import Codes
 from matching.levels import Compared
-from matching.priors import BRANCHES, PRIORS, TypePrior
+from matching.priors import APART, BRANCHES, PRIORS, SHARED_BY_BRANCHES, TypePrior
 from matching.profiles import ORGANISATION, PERSON
 
 SMALLEST: Final = 1e-9
@@ -33,7 +33,20 @@ Valued = tuple[NDArray[np.intp], Codes]
 class Attribute:
     """One attribute in training: its prior, its current estimates, its values' frequencies."""
 
-    def __init__(self, compared: Compared, kind: str = PERSON) -> None:
+    def __init__(
+        self,
+        compared: Compared,
+        kind: str = PERSON,
+        *,
+        is_further: bool = False,
+        is_untold: bool = False,
+    ) -> None:
+        """Of customers of ``kind``; a further attribute is one that the configuration adds.
+
+        Of one that ``is_untold`` nothing is believed before data are seen: its ``m`` begins as its
+        ``u``, and is drawn there.
+        """
+        self.is_untold = is_untold
         self.name, self.type = compared.name, compared.type
         self.prior: TypePrior = PRIORS[compared.type]
         levels = self.prior.levels
@@ -44,9 +57,21 @@ class Attribute:
         self.column = compared.column
         self.codes = compared.codes
         self.notes: list[str] = []
-        self._shipped_h: Sequence[float | None] = [level.h for level in levels]
-        if kind == ORGANISATION and self.type in BRANCHES:
-            self._shipped_h = BRANCHES[self.type]
+        self._most_m = np.array([level.most_m for level in levels])
+        # What is shipped for dates is meant for dates of birth.
+        self._shipped_h: Sequence[float | None] = [
+            None if is_further else level.h for level in levels
+        ]
+        self._is_of_branches = is_further and kind == ORGANISATION
+        if kind == ORGANISATION:
+            self._shipped_h = BRANCHES.get(self.type, self._shipped_h)
+            self._most_m[0] = APART.get(self.type, self._most_m[0])
+        if is_untold:
+            self.forget()
+
+    def forget(self) -> None:
+        """Has m say nothing: what one customer's records agree on is what strangers' do."""
+        self.m = self.u / self.u.sum()
 
     @cached_property
     def holders(self) -> NDArray[np.int64]:
@@ -57,9 +82,19 @@ class Attribute:
 
     @property
     def h(self) -> Floats:
-        """Likelihoods under "related": shipped where the type says so, else as for strangers."""
+        """Likelihoods under "related": shipped where the type says so, else as for strangers.
+
+        What related customers share differs between their records as between those of one.
+        """
+        if self._is_of_branches:
+            return SHARED_BY_BRANCHES * self.m + (1.0 - SHARED_BY_BRANCHES) * self.u
         pairs = zip(self._shipped_h, self.u, strict=True)
-        return np.array([u if h is None else h for h, u in pairs])
+        h = np.array([u if h is None else h for h, u in pairs])
+        first = self.prior.shared_from
+        if first is not None:
+            shared = slice(first, None)
+            h[shared] = self.m[shared] * h[shared].sum() / self.m[shared].sum()
+        return h
 
     @property
     def top(self) -> int:
@@ -70,7 +105,7 @@ class Attribute:
     @property
     def is_shipped_for_related(self) -> bool:
         """Whether the type says how often related customers agree."""
-        return any(h is not None for h in self._shipped_h)
+        return self._is_of_branches or any(h is not None for h in self._shipped_h)
 
     def estimate(
         self, counts: Floats, prior: Floats, strength: float, strength_given: float | None = None
@@ -89,9 +124,9 @@ class Attribute:
 
     def estimate_m(self, counts: Floats, strength: float) -> Floats:
         """The estimate of m, where a level may take no more than its type believes of it."""
-        levels = self.prior.levels
-        m = self.estimate(counts, np.array([level.m for level in levels]), strength)
-        most = np.array([level.most_m for level in levels])
+        shipped = np.array([level.m for level in self.prior.levels])
+        m = self.estimate(counts, self.u if self.is_untold else shipped, strength)
+        most = self._most_m
         over = m > most
         if over.any():
             rest = (1.0 - most[over].sum()) / m[~over].sum()

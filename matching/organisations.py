@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from matching.comparisons import Levels, equal_codes, split_equal
+from matching.comparisons import Levels, equal_codes, split_equal, text_lengths
+from matching.distances import edit_distances
 from matching.encode import Codes, Column, group_codes
 from matching.vocabulary import spellings, words
 
@@ -58,6 +59,8 @@ def word_shares(column: Column) -> dict[str, float]:
 @dataclass
 class _Words:
     core: Codes
+    compact: Column
+    digits: Codes
     words: sparse.csr_matrix
     trigrams: sparse.csr_matrix
     mass: NDArray[np.float64]
@@ -111,8 +114,11 @@ def _words_table(column: Column) -> _Words:
         grams.append(list(sums.items()))
     trigrams, gram_norms = _matrix(grams)
     scale = sparse.diags(1.0 / np.maximum(gram_norms, 1e-9))
+    compact = pl.Series(["".join(core) for core in cores], dtype=pl.String)
     return _Words(
-        core=group_codes(pl.Series(["".join(core) for core in cores], dtype=pl.String)),
+        core=group_codes(compact),
+        compact=Column(np.arange(len(compact), dtype=np.int32), compact),
+        digits=group_codes(compact.str.replace_all(r"\D+", "")),
         words=words,
         trigrams=(scale @ trigrams).tocsr(),
         mass=norms**2,
@@ -140,9 +146,15 @@ def _compare_words(table: _Words, a: Codes, b: Codes) -> Levels:
     cosine = shared / np.maximum(np.sqrt(table.mass[a] * table.mass[b]), 1e-9)
     contained = shared / np.maximum(np.minimum(table.mass[a], table.mass[b]), 1e-9)
     letters = np.asarray(table.trigrams[a].multiply(table.trigrams[b]).sum(axis=1)).ravel()
+    edits = edit_distances(table.compact, a, b, most=2)
+    lengths = table.compact.derive("lengths", text_lengths)
+    shorter = np.minimum(lengths[a], lengths[b])
+    # Numbers are no typing errors: School 21 and School 22 are two.
+    typo = ((edits <= 1) & (shorter >= 6)) | ((edits <= 2) & (shorter >= 12))
+    typo &= table.digits[a] == table.digits[b]
     found = np.full(len(a), ORGANISATION_DIFFERENT, dtype=np.int8)
     found[(cosine >= 0.25) | (letters >= 0.35)] = ORGANISATION_SOME
-    found[(contained >= 0.8) | (letters >= 0.6)] = ORGANISATION_PART
-    found[(cosine >= 0.8) | (letters >= 0.8)] = ORGANISATION_SIMILAR
+    found[(contained >= 0.8) | (letters >= 0.7)] = ORGANISATION_PART
+    found[(cosine >= 0.8) | (letters >= 0.8) | typo] = ORGANISATION_SIMILAR
     found[equal_codes(table.core[a], table.core[b])] = ORGANISATION_EXACT
     return found

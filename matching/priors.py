@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class TypePrior:
     levels: tuple[LevelPrior, ...]
     frequency_level: int | None = None
     """The level whose ``u`` depends on how common the agreed value is."""
+    shared_from: int | None = None
+    """The level from which on related customers are taken to share the value: of what is shared
+    the records differ as those of one customer do, so there ``h`` has the proportions of ``m``."""
 
 
 _L = LevelPrior
@@ -64,6 +68,7 @@ PRIORS: Mapping[str, TypePrior] = {
             _L("exact", 0.80, 0.002, 0.78),
         ),
         6,
+        shared_from=4,
     ),
     "middle_name": TypePrior(
         (_L("different", 0.10, 0.93), _L("compatible", 0.2, 0.05), _L("exact", 0.7, 0.02)), 2
@@ -95,6 +100,7 @@ PRIORS: Mapping[str, TypePrior] = {
             _L("exact", 0.55, 0.00001, 0.16),
         ),
         5,
+        shared_from=3,
     ),
     "phone": TypePrior(
         (
@@ -104,6 +110,7 @@ PRIORS: Mapping[str, TypePrior] = {
             _L("exact", 0.65, 0.00001, 0.45),
         ),
         3,
+        shared_from=1,
     ),
     "street": TypePrior(
         (
@@ -115,6 +122,7 @@ PRIORS: Mapping[str, TypePrior] = {
             _L("exact", 0.60, 0.00003, 0.72),
         ),
         5,
+        shared_from=3,
     ),
     "postcode": TypePrior(
         (
@@ -150,6 +158,7 @@ PRIORS: Mapping[str, TypePrior] = {
             _L("exact", 0.50, 0.002, 0.20),
         ),
         4,
+        shared_from=2,
     ),
     "name": TypePrior(
         (
@@ -172,10 +181,21 @@ PRIORS: Mapping[str, TypePrior] = {
 """Prior likelihoods per comparison type; levels of one condition sum to one in each column."""
 
 BRANCHES: Mapping[str, tuple[float, ...]] = {
-    "street": (0.60, 0.03, 0.04, 0.02, 0.04, 0.27),
-    "postcode": (0.40, 0.10, 0.15, 0.05, 0.90, 0.40),
-    "city": (0.40, 0.30, 0.03, 0.70, 0.57),
+    "street": (0.75, 0.03, 0.04, 0.02, 0.03, 0.13),
+    "postcode": (0.60, 0.10, 0.15, 0.05, 0.90, 0.20),
+    "city": (0.50, 0.30, 0.03, 0.70, 0.47),
     "area": (0.20, 0.80),
 }
 """``h`` of related organisations, where it is another than that of related persons: families share
 a roof, branches of a company its name and telephone, seldom a street."""
+
+APART: Mapping[str, float] = {"phone": 0.5, "street": 0.4, "postcode": 0.4, "city": 0.5}
+"""The highest ``m`` that data may say of organisations that differ there: branches of one name are
+so many in some files that they would teach that all of it changes."""
+
+UNTOLD: Final = frozenset(("category", "text", "number", "date"))
+"""Types of further attributes that say nothing about whether the attribute tells customers apart:
+without data it counts nothing."""
+SHARED_BY_BRANCHES: Final = 0.75
+"""How often branches share a further attribute (a website, an industry), where one customer's
+records do."""

@@ -9,11 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.comparisons import NAME_NICKNAME
 from matching.distances import WORKERS
 from matching.encode import pick
 from matching.levels import Compared, compare
 from matching.model import AttributeModel, SegmentModel
 from matching.namesakes import bits_of_full_names
+from matching.priors import PRIORS
 from matching.profiles import Profiles
 
 BATCH = 250_000
@@ -92,9 +94,24 @@ class Scorer:
                 values = pick(one.values, at)
                 column[at] = pick(bits.match_of_value, values)
                 more[at] = pick(bits.related_of_value, values)
+                at = np.flatnonzero(pick(bits.is_alike, known))
+                surplus = _surplus(bits.match_of_value, one, at, pick(right, at), column[at])
+                column[at] -= surplus
+                more[at] -= surplus
             if one.full_names is not None:
                 at = np.flatnonzero(one.full_names >= 0)
                 lost = pick(self._namesake_bits, pick(one.full_names, at))
+                column[at] -= lost
+                more[at] -= lost
+                # Nor do full names that are merely alike say more than equal ones would.
+                both = np.minimum(one.levels, found["family_name"].levels)
+                at = np.flatnonzero((one.full_names < 0) & (both >= NAME_NICKNAME))
+                lost = np.maximum(
+                    *(
+                        pick(self._namesake_bits, pick(self.profiles.full_name, pick(side, at)))
+                        for side in (left, right)
+                    )
+                )
                 column[at] -= lost
                 more[at] -= lost
             contributions[:, place] = column
@@ -118,10 +135,12 @@ class Scorer:
 @dataclass(frozen=True)
 class _Bits:
     """What an attribute says against strangers, in bits: by level (none for an absent value, the
-    last) and, at the level that depends on how common a value is, by value."""
+    last) and, at the level that depends on how common a value is, by value. ``is_alike`` tells the
+    levels that speak for values which are not equal."""
 
     match: NDArray[np.float32]
     related: NDArray[np.float64]
+    is_alike: NDArray[np.bool_]
     match_of_value: NDArray[np.float32] | None = None
     related_of_value: NDArray[np.float64] | None = None
 
@@ -133,15 +152,37 @@ def _bits(attribute: AttributeModel, one: Compared) -> _Bits:
     )
     match, related = (bits_m - bits_u).astype(np.float32), bits_h - bits_u
     level, known = attribute.frequency_level, attribute.u_of_value
+    own = [not prior.given for prior in PRIORS[attribute.type].levels]
+    is_alike = np.append(own, False) & (match > 0)
+    is_alike[-1 if level is None else level] = False
     if level is None or not known or one.column is None or one.values is None:
-        return _Bits(match, related)
+        return _Bits(match, related, is_alike)
     rates = np.full(len(one.column.text), attribute.u[level])
     codes = one.column.codes_of(list(known))
     rates[codes[codes >= 0]] = np.array(list(known.values()))[codes >= 0]
     of_value = np.log2(rates)
-    return _Bits(
-        match, related, (bits_m[level] - of_value).astype(np.float32), bits_h[level] - of_value
-    )
+    of_equal = (bits_m[level] - of_value).astype(np.float32)
+    return _Bits(match, related, is_alike, of_equal, bits_h[level] - of_value)
+
+
+def _surplus(
+    of_equal: NDArray[np.float32],
+    one: Compared,
+    at: NDArray[np.intp],
+    right: Positions,
+    said: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """By how much values that are alike say more than equal ones would: as much as they must not.
+
+    Bob and Robert are no more of a coincidence than two Roberts are. ``of_equal`` are bits by
+    value, ``said`` those of the pairs ``at`` some places of ``one``.
+    """
+    assert one.values is not None
+    assert one.codes is not None
+    most = pick(of_equal, pick(one.values, at))
+    other = pick(one.codes, right)
+    most = np.where(other < 0, most, np.minimum(most, pick(of_equal, other)))
+    return np.maximum(said - np.maximum(most, 0.0), 0.0)
 
 
 def calibrate(weight: NDArray[np.float32], calibration: list[float]) -> NDArray[np.float32]:

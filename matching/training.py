@@ -30,10 +30,11 @@ from numpy.typing import NDArray
 
 from matching.comparisons import Levels
 from matching.distances import WORKERS
-from matching.levels import compare
+from matching.levels import Compared, compare
 from matching.mixture import SMALLEST, Attribute, Floats, Others, Pairs, State, Valued, bayes
 from matching.model import AttributeModel, SegmentModel
 from matching.namesakes import Namesakes
+from matching.priors import UNTOLD
 from matching.profiles import ORGANISATION, Profiles
 
 RANDOM_PAIRS = 300_000
@@ -49,6 +50,9 @@ LEAST_RELATED = 0.25
 """The fewest related pairs assumed per matching pair, where there are phones or streets …"""
 UNSEEN_RELATED = 5_000.0
 """… until so many matching pairs, with which it has halved, were seen with fewer than that."""
+MOST_RELATED = 10.0
+"""The most related pairs assumed per matching pair: of four who live together and are there twice
+each, every one has six."""
 
 Positions = NDArray[np.int64]
 
@@ -92,7 +96,7 @@ def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positio
     expected = 0.5 * n / all_pairs
     if not compared:  # records of which nothing is known
         return SegmentModel(kind, [], min(expected, 0.5) / 2, expected / 6.0, profiles_n=n)
-    attributes = [Attribute(one, kind) for one in compared]
+    attributes = _attributes(profiles, compared, kind)
     random, candidates = Pairs(of_random), Pairs(compared)
     state = State(
         match=expected,
@@ -119,6 +123,8 @@ def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positio
             matching = first_guess if guessed else posterior
             _estimate_value_frequencies(attribute, candidates.valued[place], matching / share, n)
             _order_levels(attribute)
+            if attribute.is_untold and not round_:
+                attribute.forget()
         namesakes.learn(attributes, candidates.namesakes, posterior)
         posterior = _maximise(
             attributes, candidates, candidates.others(attributes, namesakes.excess), state
@@ -133,6 +139,34 @@ def train_segment(profiles: Profiles, kind: str, left: Positions, right: Positio
         profiles_n=n,
         pairs_n=candidate_n,
     )
+
+
+def _attributes(profiles: Profiles, compared: list[Compared], kind: str) -> list[Attribute]:
+    """The attributes in training, with what is believed of each.
+
+    Nothing is believed of a further attribute whose type does not tell what it is, if there are
+    others to learn it with; nor of numbers that no two records share, which are those of records
+    rather than of customers.
+    """
+    further = profiles.extra_types
+    is_told = [one.name not in further or one.type not in UNTOLD for one in compared]
+
+    def is_untold(one: Compared, told: bool) -> bool:
+        if not told:
+            return any(is_told)
+        is_own = one.name in further or one.name == "customer_number"
+        return is_own and one.type == "identifier" and not _is_shared(one)
+
+    return [
+        Attribute(one, kind, is_further=one.name in further, is_untold=is_untold(one, told))
+        for one, told in zip(compared, is_told, strict=True)
+    ]
+
+
+def _is_shared(one: Compared) -> bool:
+    """Whether two profiles share a value of the attribute."""
+    assert one.codes is not None
+    return bool(np.bincount(one.codes[one.codes >= 0]).max(initial=0) > 1)
 
 
 def _sample(profiles: Profiles, left: Positions, right: Positions) -> tuple[Positions, Positions]:
@@ -231,7 +265,7 @@ def _maximise(attributes: list[Attribute], pairs: Pairs, others: Others, state: 
         # A file in which nobody seems related yet will meet its first household tomorrow.
         doubt = UNSEEN_RELATED / (UNSEEN_RELATED + matches.sum())
         least = LEAST_RELATED * doubt * state.match if state.has_relatives else 0.0
-        state.related = min(max(kin, least), 2 * state.match, 0.4)
+        state.related = min(max(kin, least), MOST_RELATED * state.match, 0.4)
     return posterior
 
 

@@ -40,8 +40,13 @@ def name_of(type_: str, number: int) -> str | None:
         ("j", "john", "initial"),
         ("k", "john", "different"),
         ("mary ann", "mary", "nickname"),
-        ("francisco", "francisca", "typo"),
+        ("francisco", "francisca", "other_name"),
+        ("fransisco", "francisco", "typo"),
         ("john", "peter", "different"),
+        ("aristides", "arist", "similar"),  # letters are left out behind a common beginning,
+        ("shepner", "shephercl", "similar"),  # or less than half of them differ
+        ("mark", "marsha", "different"),
+        ("klempsky", "klein", "different"),
         ("john", None, None),
         (None, None, None),
     ],
@@ -69,7 +74,8 @@ def test_family_names(left: str, right: str, expected: str) -> None:
     ("left", "right", "expected"),
     [
         ("mary", "mark", "other_name"),
-        ("darla", "darlene", "other_name"),
+        ("darla", "darlene", "different"),
+        ("paul", "paula", "other_name"),  # known to everybody, whatever the data say
         ("mary", "maryy", "typo"),  # nobody's name
         ("mark", "marck", "typo"),  # some people's, but so rare beside Mark
         ("mark", "mark", "exact"),

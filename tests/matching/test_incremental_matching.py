@@ -67,7 +67,7 @@ def learnt(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Nights:
 
 
 COUNTED = """
-SELECT e.decision, e.band, count(*), sum(e.p), sum(e.w), min(e.p),
+SELECT e.decision, e.band, count(*), sum(CAST(e.p AS float8)), sum(CAST(e.w AS float8)), min(e.p),
        count(*) FILTER (WHERE e.p = e.lowest), max(e.p), count(*) FILTER (WHERE e.p = e.highest)
 FROM (SELECT p.decision, staging.probability_band(p.match_probability) AS band,
              p.match_probability AS p, p.match_weight AS w,

@@ -96,6 +96,7 @@ def test_addresses_made_of_the_name(
         (("john smith", "john71@a.com"), ("john smith", "john85@a.com"), "different"),
         (("john smith", "john.smith@a.com"), ("john smith", "john.smith1@a.com"), "different"),
         (("john smith", "john71@a.com"), ("john smith", "john71@b.org"), "local_part"),
+        (("mary joens", "mary.jones29@a.com"), ("mary jiones", "mary.jones34@b.org"), "different"),
         # a slip, or a name nobody would guess, says something
         (("john smith", "john.smiht@a.com"), ("john smith", "john.smith@a.com"), "typo"),
         (("john smith", "captain@a.com"), ("john smith", "captain@b.org"), "local_part"),

@@ -72,3 +72,26 @@ def test_batches_and_threads_change_nothing(
         (whole.contributions, pieces.contributions),
     ):
         assert one.tobytes() == other.tobytes()
+
+
+def test_alike_values_never_say_more_than_equal_ones(
+    profiles_of: Callable[[list[Person]], Profiles],
+) -> None:
+    name = AttributeModel(
+        name="given_name",
+        type="given_name",
+        levels=["different", "other_name", "similar", "initial", "nickname", "typo", "exact"],
+        m=[0.02, 0.01, 0.02, 0.02, 0.08, 0.05, 0.8],
+        u=[0.9, 0.02, 0.02, 0.02, 0.001, 0.001, 0.0005],
+        h=[0.9, 0.02, 0.02, 0.02, 0.001, 0.001, 0.0005],
+        frequency_level=6,
+        u_of_value={"robert": 0.1},
+    )
+    model = SegmentModel(PERSON, [name], prior_match=0.001, prior_related=1e-12)
+    people: list[Person] = [{"given_name": one} for one in ("robert", "bob", "elizabeth", "liz")]
+    scorer = Scorer(profiles_of(people), model)
+    equal = np.log2(0.8 / 0.1)
+    for left, right, bits in ((0, 1, equal), (1, 0, equal), (2, 3, np.log2(0.08 / 0.001))):
+        scores = scorer.score(np.array([left]), np.array([right]))
+        assert scores.levels.tolist() == [[4]]
+        assert scores.contributions[0, 0] == pytest.approx(bits, abs=1e-5)

@@ -201,3 +201,39 @@ def test_an_irrelevant_column_changes_no_decision(
     same = np.array(truth)[left] == np.array(truth)[right]
     changed = (outcomes[0] != outcomes[1]).sum()
     assert changed <= 0.02 * same.sum()
+
+
+def test_columns_that_tell_nothing_say_nothing_in_a_small_file(
+    population: Population, profiles_of: Callable[..., Profiles], all_pairs: Callable[..., Any]
+) -> None:
+    """A number per record is no customer number, and when a record was made is no birth date."""
+    records, _ = population(20, seed=9)
+    rng = np.random.default_rng(1)
+    noisy: list[Person] = [
+        record
+        | {
+            "coin": str(rng.choice(["heads", "tails"])),
+            "made": f"{rng.integers(2019, 2024)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29)}",
+            "customer_number": f"K{number:07d}",
+        }
+        for number, record in enumerate(records)
+    ]
+    profiles = profiles_of(noisy, {"coin": "category", "made": "date"})
+    model = engine.train(profiles, *all_pairs(len(noisy)), code_version="test")
+    common = {"coin": [0, 1], "made": [1, 2], "customer_number": [0]}
+    for name, levels in common.items():
+        one = attribute(model, name)
+        bits = np.log2(np.array(one.m)[levels] / np.array(one.u)[levels])
+        assert np.abs(bits).max() < 1.0, name
+
+
+def test_a_column_that_tells_customers_apart_is_learnt(
+    population: Population, profiles_of: Callable[..., Profiles], all_pairs: Callable[..., Any]
+) -> None:
+    records, truth = population(150, seed=9)
+    rng = np.random.default_rng(1)
+    trade = [str(rng.integers(10)) for _ in range(150)]
+    told: list[Person] = [r | {"trade": trade[who]} for r, who in zip(records, truth, strict=True)]
+    profiles = profiles_of(told, {"trade": "category"})
+    model = engine.train(profiles, *all_pairs(len(told)), code_version="test")
+    assert attribute(model, "trade").m[1] > 0.8
