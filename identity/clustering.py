@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, csr_array
-from scipy.sparse.csgraph import connected_components
+
+from db.graphs import components
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -64,11 +64,6 @@ class Clusters:
     weakest_weight: Floats
 
 
-def _components(n: int, left: Ints, right: Ints) -> Ints:
-    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
-
-
 def in_order_of_ends(n: int, left: Ints, right: Ints) -> Ints | None:
     """Places that bring pairs of numbers below ``n`` into order; None where they are.
 
@@ -90,6 +85,8 @@ def in_order_of_ends(n: int, left: Ints, right: Ints) -> Ints | None:
 
 def _counted(n: int, values: Ints) -> Ints:
     """The stable order of ``values`` below ``n``: how a sparse matrix collects its rows."""
+    from scipy.sparse import csr_array  # as in db.graphs
+
     places = np.arange(len(values), dtype=np.int32)
     rows = csr_array((np.zeros(len(values), dtype=np.int8), (values, places)), (n, len(values)))
     order: Ints = rows.indices
@@ -166,7 +163,7 @@ def _in_order(n: int, edges: Edges) -> Edges:
 
 def _must_link_groups(n: int, links: tuple[Ints, Ints], position: Ints) -> Ints:
     """For each position the smallest position that must-links tie it to."""
-    component = _components(n, position[links[0]], position[links[1]])
+    component = components(n, position[links[0]], position[links[1]])
     first = np.full(component.max() + 1, n)
     np.minimum.at(first, component, np.arange(n))
     return first[component]
@@ -206,7 +203,7 @@ class _Agglomeration:
         inside = left != right
         # Only groups that some chain of merge-worthy pairs proposes can ever merge.
         worthy = inside & (total >= threshold) & ~vetoed
-        self.proposed = _components(self.n, left[worthy], right[worthy])
+        self.proposed = components(self.n, left[worthy], right[worthy])
         self.place = _places(self.proposed)
         keep = inside & (self.proposed[left] == self.proposed[right])
         self._set(left[keep], right[keep], total[keep], best[keep], count[keep], vetoed[keep])
@@ -374,7 +371,7 @@ def _spanning_edges(n: int, left: Ints, right: Ints, strength: Ints) -> Ints:
         chosen = first < len(taken)
         taken[first[chosen]] = True
         picked = taken[edge]
-        tree = _components(n, left[picked], right[picked])
+        tree = components(n, left[picked], right[picked])
         left, right = tree[left], tree[right]
         keep = left != right
         left, right, strength, edge = left[keep], right[keep], strength[keep], edge[keep]

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from sqlalchemy import Connection
 
 from db import binary_copy, match_groups
 from db.arrays import array_of, distinct
+from db.graphs import components
 from db.queries import load, query
 from identity.clustering import in_order_of_ends
 
@@ -345,9 +344,3 @@ def _places(profiles: Profiles, base: int) -> Ints:
     place = np.full(base, -1, dtype=np.int64)
     place[profiles["profile"][order]] = np.arange(len(order))
     return place
-
-
-def components(n: int, left: Ints, right: Ints) -> Ints:
-    """The number of the connected component of each of ``n`` nodes."""
-    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)

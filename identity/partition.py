@@ -9,10 +9,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from db.arrays import distinct
+from db.graphs import components
 from identity import clustering
 from identity.graph import (
     AUTO_MERGE,
@@ -136,8 +135,8 @@ def _groups(graph: Graph) -> tuple[Ints, int]:
     left, right = graph.same
     if not len(left):
         return np.arange(n), n
-    links = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    group_n, group = connected_components(links, directed=False)
+    group = components(n, left, right)
+    group_n = int(group.max()) + 1
     first = np.full(group_n, n, dtype=np.int64)
     np.minimum.at(first, group, np.arange(n))
     number = np.empty(group_n, dtype=np.int64)

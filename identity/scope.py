@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from db import binary_copy
 from db.arrays import are_in, array_of
 from db.beside import Line, line_beside
+from db.graphs import components
 from db.queries import load, query
 from identity.assignment import DECISIONS, MEMBER, NOBODY, Members, numbered
 from identity.graph import (
@@ -25,7 +26,6 @@ from identity.graph import (
     Ints,
     Pairs,
     Profiles,
-    components,
     is_joining,
     read_pairs,
     read_profiles,

@@ -16,9 +16,10 @@ from uuid import UUID
 import numpy as np
 from sqlalchemy import Connection
 
+from db.graphs import components
 from db.queries import query
 from identity import link_decisions
-from identity.graph import Floats, Ints, components
+from identity.graph import Floats, Ints
 from identity.link_decisions import Decision
 from mdm.errors import UsageError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from db.graphs import components
 from matching.encode import pick
 
 Ints = NDArray[np.int64]
@@ -55,16 +56,6 @@ def closure_pairs(
     new = keys[pick(seen, np.minimum(np.searchsorted(seen, keys), len(seen) - 1)) != keys]
     one, other = np.divmod(new, n)
     return one, other
-
-
-def components(n: int, left: Ints, right: Ints) -> Ints:
-    """The number of the connected component of each of ``n`` nodes."""
-    # Here, because it takes a quarter of a second to load: statements can run meanwhile.
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _keys(n: int, left: Ints, right: Ints) -> Ints:

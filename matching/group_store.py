@@ -15,9 +15,9 @@ from sqlalchemy import Connection
 
 from db import binary_copy, bulk
 from db.arrays import array_of, distinct
+from db.graphs import components
 from db.match_groups import BUCKET_BITS, PAIR
 from db.queries import load, query
-from matching.closure import components
 from matching.encode import pick
 from matching.engine import ScoredPairs
 from matching.groups import Pairs, pairs_scored

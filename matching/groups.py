@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from db import binary_copy, match_groups
 from db.arrays import are_in, array_of
+from db.graphs import components
 from db.match_groups import VETOED
 from db.queries import load
 from matching import closure
@@ -104,7 +105,7 @@ class Groups:
     def regrouped(self, ties: Pairs) -> Groups:
         """The same profiles in the groups that these pairs of them (by profile id) make."""
         left, right = places(self.ids, ties.left)[0], places(self.ids, ties.right)[0]
-        return replace(self, label=closure.components(len(self.ids), left, right))
+        return replace(self, label=components(len(self.ids), left, right))
 
 
 class Walk:
@@ -144,19 +145,19 @@ class Walk:
             step = step[~places(reached, step)[1]]
             reached = distinct(np.concatenate([reached, step]))
         stored = _inside(reached, Pairs.joined(self._stored))
-        was = closure.components(len(reached), stored.left, stored.right)
+        was = components(len(reached), stored.left, stored.right)
         came, went = _inside(reached, came), _inside(reached, went)
         inner = Pairs.joined([stored.where(~are_among(stored, went)), came])
         rejected = self._rejected(conn, reached, was, inner)
         rejected = rejected.where(~are_among(rejected, Pairs.joined([came, went])))
         inner = Pairs.joined([inner, rejected])
         ties = inner.where(inner.ties)
-        return Groups(reached, inner, closure.components(len(reached), ties.left, ties.right))
+        return Groups(reached, inner, components(len(reached), ties.left, ties.right))
 
     def _rejected(self, conn: Connection, ids: Ints, was: Ints, known: Pairs) -> Pairs:
         """The rejected pairs scored before between two stored groups (``was``) now one."""
         ties = known.where(known.ties)
-        label = closure.components(len(ids), ties.left, ties.right)
+        label = components(len(ids), ties.left, ties.right)
         is_large = np.bincount(label, minlength=1)[label] > closure.LARGEST_GROUP
         found = closure.closure_pairs(
             len(ids),
