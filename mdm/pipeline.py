@@ -242,24 +242,17 @@ class Pipeline:
     ) -> None:
         """One transaction: a reader sees the old customers, history and events, or the new ones."""
         before = plan.last_event(conn)
-        # What was committed before is looked at meanwhile, by a core that is idle otherwise; in a
-        # rehearsal nothing behind raw is committed.
-        with (
-            check.meanwhile(self.warehouse.engine, anew=context.full)
-            if check.is_due(work.next) and not rehearse
-            else contextlib.nullcontext()
-        ) as earlier:
-            try:
-                self._work_out(ledger, run, work, conn, context, earlier)
-            except PublishHeld as held:
-                # A phase would not go on by itself (a source that lost its records). What its
-                # data would lead to is what a person needs to see.
-                if not check.is_due(work.next):
-                    raise
-                conn.rollback()
-                unguarded = replace(context, guarded=False)
-                self._work_out(ledger, run, work, conn, unguarded, earlier)
-                self._wait(conn, run, held.reasons, after_seq=before)
+        try:
+            self._work_out(ledger, run, work, conn, context, rehearse)
+        except PublishHeld as held:
+            # A phase would not go on by itself (a source that lost its records). What its data
+            # would lead to is what a person needs to see.
+            if not check.is_due(work.next):
+                raise
+            conn.rollback()
+            unguarded = replace(context, guarded=False)
+            self._work_out(ledger, run, work, conn, unguarded, rehearse)
+            self._wait(conn, run, held.reasons, after_seq=before)
         if rehearse:
             work.plan_id = self._save_plan(conn, run, after_seq=before)
         elif planned is not None:
@@ -274,14 +267,27 @@ class Pipeline:
         work: _Work,
         conn: Connection,
         context: RunContext,
-        earlier: check.Awaited | None,
+        rehearse: bool,
     ) -> None:
         """The phases that publish, and what the invariants say of the outcome."""
         together = work.next
-        results = [self._phase(ledger, run, work, phase, conn, context) for phase in together]
-        changed = any(r.report.rows_out for r in results if r.phase.publishes)
-        if check.is_due(together):
-            work.findings = check.hold(conn, changed=changed, anew=context.full, earlier=earlier)
+        is_due = check.is_due(together)
+        # What was committed before is looked at by a core that is idle otherwise: beside all but
+        # the first, for identity keeps both busy. In a rehearsal nothing behind raw is committed.
+        results = [self._phase(ledger, run, work, together[0], conn, context)]
+        with (
+            check.meanwhile(self.warehouse.engine, anew=context.full)
+            if is_due and not rehearse
+            else contextlib.nullcontext()
+        ) as earlier:
+            results += [
+                self._phase(ledger, run, work, phase, conn, context) for phase in together[1:]
+            ]
+            if is_due:
+                changed = any(r.report.rows_out for r in results if r.phase.publishes)
+                work.findings = check.hold(
+                    conn, changed=changed, anew=context.full, earlier=earlier
+                )
 
     def _save_plan(
         self, conn: Connection, run: Run, *, after_seq: int, reasons: Sequence[str] = ()
