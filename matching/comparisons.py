@@ -89,6 +89,7 @@ class _NameTable:
     is_compound: Bools
     sound: Codes
     nickname: NDArray[np.int16]
+    number: Codes
 
 
 def _name_table(text: pl.Series) -> _NameTable:
@@ -106,6 +107,7 @@ def _name_table(text: pl.Series) -> _NameTable:
         is_compound=(words.list.len() > 1).to_numpy(),
         sound=group_codes(phonetic_keys(compact)),
         nickname=nickname_numbers(first),
+        number=group_codes(compact.str.extract(r"(\d+)$")),
     )
 
 
@@ -173,8 +175,11 @@ def _near_names(
     typo |= sounds_alike & (edits <= 2)
     two_names = are_two_names(column, a, b)
     # Given names that everybody knows need not be learnt: so it holds in small files too.
+    # Names that end in different numbers were given one after the other: Keller 1 and Keller 2.
+    number_a, number_b = pick(table.number, a), pick(table.number, b)
+    numbered_apart = (np.minimum(number_a, number_b) >= 0) & (number_a != number_b)
     two_names |= (np.minimum(pick(table.nickname, a), pick(table.nickname, b)) >= 0) & ~nicknamed
-    return highest(
+    levels = highest(
         (similar | typo, NAME_OTHER),
         ((similar & ~two_names) | shares_word, NAME_SIMILAR),
         ((shorter == 1) & same_initial, NAME_INITIAL),
@@ -182,6 +187,8 @@ def _near_names(
         (typo & ~two_names, NAME_TYPO),
         (equal_codes(pick(table.compact, a), pick(table.compact, b)), NAME_EXACT),
     )
+    levels[numbered_apart] = NAME_DIFFERENT
+    return levels
 
 
 # What a level says about "the same name", to choose between straight and swapped alignment.

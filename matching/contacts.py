@@ -25,6 +25,7 @@ class _EmailTable:
     domain: Codes
     length: NDArray[np.int16]
     stem: Codes
+    has_local: Bools
 
 
 def _ends(emails: Column) -> tuple[pl.Series, pl.Series]:
@@ -54,7 +55,8 @@ def _email_table(column: Column, text: pl.Series) -> _EmailTable:
         local=group_codes(_local_parts(column).str.extract(r"^(.{3,})$")),
         domain=group_codes(_ends(column)[1]),
         length=text_lengths(text),
-        stem=group_codes(_local_letters(column).str.head(24)),
+        stem=group_codes(_local_letters(column).str.extract(r"^(.{3,24})")),
+        has_local=text_lengths(_local_parts(column)) >= 5,
     )
 
 
@@ -70,15 +72,17 @@ def compare_email(column: Column, left: Codes, right: Codes) -> Levels:
     same_domain = equal_codes(pick(table.domain, a), pick(table.domain, b))
     stems = equal_codes(pick(table.stem, a), pick(table.stem, b))
     same_local = equal_codes(pick(table.local, a), pick(table.local, b))
+    # A few slips make no likeness of mailboxes that are hardly longer: a1@ and a2@.
+    has_local = pick(table.has_local, a) & pick(table.has_local, b)
     typo = ((edits <= 1) & (shorter >= 6)) | ((edits <= 2) & (shorter >= 12))
     # A provider tells people of one name apart by a number or a dot: mary71@ and mary72@, or
     # ann_lee@ and ann.lee@ of one domain, are two mailboxes rather than a slip.
     told_apart = (stems & ~same_local) | (same_local & same_domain)
     levels[todo] = highest(
         (same_domain, EMAIL_DOMAIN),
-        (stems | ((edits <= 3) & (shorter >= 12)), EMAIL_LOCAL_SIMILAR),
+        (stems | ((edits <= 3) & (shorter >= 12) & has_local), EMAIL_LOCAL_SIMILAR),
         (same_local, EMAIL_LOCAL),
-        (typo & ~told_apart, EMAIL_TYPO),
+        (typo & ~told_apart & (has_local | ~same_domain), EMAIL_TYPO),
     )
     return levels
 

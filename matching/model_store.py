@@ -24,7 +24,7 @@ from matching.rules import RULES_MODEL, ExactRules
 from mdm.errors import UsageError
 
 _SQL = "matching/model_store.sql"
-CODE_VERSION: Final = "7"
+CODE_VERSION: Final = "8"
 """Changes when comparisons or training change meaning; part of every model."""
 
 MATURE_PROFILES: Final = 20_000

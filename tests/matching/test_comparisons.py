@@ -64,6 +64,9 @@ def test_given_names(left: str | None, right: str | None, expected: str | None) 
         ("meyer", "mayer", "typo"),
         ("garcia lopez", "lopez", "similar"),
         ("smith", "jones", "different"),
+        ("keller1", "keller2", "different"),  # given one after the other
+        ("keller 1", "keller 12", "different"),
+        ("keller1", "keller", "typo"),
     ],
 )
 def test_family_names(left: str, right: str, expected: str) -> None:
@@ -143,6 +146,7 @@ def test_dates(left: str, right: str | None, expected: str | None) -> None:
         ("a.smith@web.de", "a.smiht@web.de", "typo"),
         ("a.smith@web.de", "a_smith@web.de", "local_part"),
         ("mary71@web.de", "mary72@web.de", "local_part_similar"),
+        ("a1@corporation.com", "a2@corporation.com", "same_domain"),
         ("a.smith@web.de", "a.smith@corporation.com", "local_part"),
         ("asmith12@web.de", "asmith99@corporation.com", "local_part_similar"),
         ("a.smith@web.de", "peter@web.de", "same_domain"),

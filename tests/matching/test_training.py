@@ -237,3 +237,36 @@ def test_a_column_that_tells_customers_apart_is_learnt(
     profiles = profiles_of(told, {"trade": "category"})
     model = engine.train(profiles, *all_pairs(len(told)), code_version="test")
     assert attribute(model, "trade").m[1] > 0.8
+
+
+@pytest.mark.parametrize("n", [5, 10, 30, 100])
+@pytest.mark.parametrize(
+    "person",
+    [
+        lambda n: {"given_name": "anna", "family_name": f"keller{n}", "email": f"a{n}@x.org"},
+        lambda n: {
+            "given_name": f"first{n}",
+            "family_name": f"last{n}",
+            "email": f"first{n}.last{n}@x.org",
+            "phone": f"+1555123{n:04}",
+        },
+    ],
+    ids=["one given name", "all numbered"],
+)
+def test_people_who_were_numbered_stay_apart(
+    person: Callable[[int], Person],
+    n: int,
+    profiles_of: Callable[..., Profiles],
+    all_pairs: Callable[..., Any],
+    trained: Train,
+) -> None:
+    """All are alike in the same way: nothing in such a file says that likeness means little."""
+    people = [person(number) for number in range(n)]
+    left, right = all_pairs(n)
+    parts = engine.match(
+        profiles_of(people),
+        trained(people),
+        (left, right, np.ones(len(left), dtype=np.int16)),
+        engine.Judge(engine.ExactRules(), auto_merge=0.6, review=0.2),
+    )
+    assert not (engine.ScoredPairs.joined(parts).decision == 2).any()
