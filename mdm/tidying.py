@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from db import bulk
 from db.queries import query
 
 
@@ -15,20 +14,16 @@ def tidy(engine: Engine) -> None:
 
     Otherwise the first night marks each row it reads as committed, and the log takes in each page
     so marked: two thirds of that night's log. Autovacuum may come too late for it.
+
+    Raises SQLAlchemy's DBAPIError, by which nothing is lost.
     """
     with engine.connect() as conn:
-        tables = conn.execute(query("mdm/tidying.sql", "never_vacuumed")).scalars().all()
-    if tables:
+        statements = conn.execute(query("mdm/tidying.sql", "vacuum_statements")).scalars().all()
+    if statements:
         with ThreadPoolExecutor(2, "tidying") as pool:
-            list(pool.map(lambda table: _vacuum(engine, table), tables))
+            list(pool.map(lambda statement: _execute(engine, statement), statements))
 
 
-def _vacuum(engine: Engine, table: str) -> None:
-    with engine.connect() as connected:
-        conn = connected.execution_options(isolation_level="AUTOCOMMIT")
-        # in the buffers where the rows still are, and without workers: both cores are busy
-        bulk.execute(
-            conn,
-            "VACUUM (BUFFER_USAGE_LIMIT 0, PARALLEL 0) {table}",
-            table=bulk.identifier(*table.split(".", 1)),
-        )
+def _execute(engine: Engine, statement: str) -> None:
+    with engine.connect() as conn:
+        conn.execution_options(isolation_level="AUTOCOMMIT").execute(text(statement))

@@ -1,8 +1,9 @@
 -- What a publication leaves to do for those who read after it.
 
--- name: never_vacuumed
--- The large tables of what is published that were filled and never vacuumed since: as after a first load.
-SELECT CAST(c.oid AS regclass)::text
+-- name: vacuum_statements
+-- A statement for each large table of what is published that was filled and never vacuumed since, as after a
+-- first load. In the buffers where the rows still are, and without workers: both cores are busy.
+SELECT format('VACUUM (BUFFER_USAGE_LIMIT 0, PARALLEL 0) %s', CAST(c.oid AS regclass))
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname IN ('identity', 'gold')

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from mdm import check
+from mdm import check, tidying
 from mdm.tidying import tidy
 
 if TYPE_CHECKING:
@@ -85,3 +85,14 @@ def test_what_a_first_load_has_filled_is_vacuumed_once(conn: Connection, engine:
 def pages_for_all(conn: Connection) -> int:
     of = "SELECT relallvisible FROM pg_class WHERE oid = CAST('identity.customers' AS regclass)"
     return int(conn.execute(text(of)).scalar_one())
+
+
+def test_who_could_not_vacuum_says_so_as_the_database_does(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run goes on behind that error and no other: what it published stays published."""
+    monkeypatch.setattr(
+        tidying, "query", lambda *_: text("SELECT 'VACUUM nowhere.at_all' WHERE true")
+    )
+    with pytest.raises(DBAPIError, match="nowhere"):
+        tidy(engine)
